@@ -1,0 +1,184 @@
+/** How an output connects and delivers, from its common keys and the global ones. */
+import { join } from 'node:path';
+import type { OutputDefinition } from '../contract.ts';
+import type { Problems } from './problems.ts';
+import { readKeys } from './reader.ts';
+import { deliveryShape } from './schema.ts';
+import type { Sources } from './sources.ts';
+import { emptySection, find, isUnset, locate, type Path, type Section } from './tree.ts';
+import type { ConnectionConfig, DeliveryConfig } from './types.ts';
+
+/** Sends in flight where nobody says otherwise, and where falcosidekick has no limit. */
+const CONCURRENCY = 64;
+const UNLIMITED = 256;
+
+interface TlsKeys {
+  ca: string;
+  cert: string;
+  key: string;
+  servername: string;
+  insecure: boolean;
+}
+
+/** The common keys of an output as they were read; those that its definition does not ask for are undefined. */
+export interface CommonKeys {
+  checkcert?: boolean;
+  mutualtls?: boolean;
+  maxconcurrentrequests?: number;
+  tls?: TlsKeys;
+  customheaders?: Record<string, string>;
+  proxy?: string;
+}
+
+/** The global keys about TLS of outputs. */
+export interface ClientTlsKeys {
+  tlsclient: { cacertfile: string };
+  mutualtlsfilespath: string;
+  mutualtlsclient: { certfile: string; keyfile: string; cacertfile: string };
+}
+
+/** Where the files are; they are read once to know that they can be. */
+export function toConnection(
+  common: CommonKeys,
+  globals: ClientTlsKeys,
+  place: { section: Section; path: Path; sources: Sources; problems: Problems },
+): ConnectionConfig {
+  const { section, path, sources, problems } = place;
+  const tls = common.tls ?? { ca: '', cert: '', key: '', servername: '', insecure: false };
+  const mutual = common.mutualtls === true;
+  const { mutualtlsclient, mutualtlsfilespath } = globals;
+  const fallback = (file: string, name: string) => file || join(mutualtlsfilespath, name);
+
+  const certFile = tls.cert || (mutual ? fallback(mutualtlsclient.certfile, 'client.crt') : '');
+  const keyFile = tls.key || (mutual ? fallback(mutualtlsclient.keyfile, 'client.key') : '');
+  const caFiles = [tls.ca, globals.tlsclient.cacertfile].filter(Boolean);
+  if (mutual) {
+    const folderCa = join(mutualtlsfilespath, 'ca.crt');
+    if (mutualtlsclient.cacertfile) caFiles.push(mutualtlsclient.cacertfile);
+    else if (sources.readIfThere(folderCa) !== undefined) caFiles.push(folderCa);
+  }
+
+  if ((certFile === '') !== (keyFile === '')) {
+    const [has, lacks] = certFile ? ['cert', 'key'] : ['key', 'cert'];
+    problems.error(
+      [...path, 'tls', lacks],
+      `a client certificate needs both files; only ${has} is set`,
+      locate(section, 'tls'),
+    );
+  }
+  for (const file of [...caFiles, certFile, keyFile]) {
+    if (file === '') continue;
+    const key =
+      file === tls.ca || file === tls.cert || file === tls.key ? 'tls' : mutual ? 'mutualtls' : 'tlsclient';
+    sources.read(file, [...path, key], locate(section, key), problems);
+  }
+  return {
+    // falcosidekick always checks the server where it shows a certificate of its own.
+    verify: !tls.insecure && (mutual || common.checkcert !== false),
+    caFiles: [...new Set(caFiles)],
+    certFile,
+    keyFile,
+    serverName: tls.servername,
+    proxy: common.proxy ?? '',
+    headers: common.customheaders ?? {},
+  };
+}
+
+/** The keys of `delivery` as they were read. */
+export interface DeliveryKeys {
+  timeout: number;
+  concurrency: number;
+  ordered: boolean;
+  retry: { maxage: number; attempts: number; min: number; max: number };
+  breaker: { failures: number; max: number };
+  ratelimit: { persecond: number; burst: number };
+  batch: { items: number; bytes: number; wait: number };
+}
+
+/** The output's own `delivery` over the global one over what the definition says. */
+export function toDelivery(
+  definition: OutputDefinition,
+  common: CommonKeys,
+  place: { section: Section; global: Section; path: Path; problems: Problems },
+): { delivery: DeliveryConfig; masked: Record<string, unknown> } {
+  const { section, global, path, problems } = place;
+  const own = find(section, ['delivery']);
+  const merged = layered(own?.kind === 'map' ? own : emptySection(), global);
+  // What is wrong in either was already told when it was read by itself.
+  const quiet = { problems: { error() {}, doubt() {} } as unknown as Problems, secrets: new Set<string>() };
+  const { values, masked } = readKeys(deliveryShape, merged, path, quiet);
+  const keys = values as unknown as DeliveryKeys;
+
+  if (own) checkWaits(keys.retry, [...path, 'delivery'], section, problems);
+  const batch = definition.batch && toBatch(definition.batch, keys, merged);
+  if (!definition.batch && own && !isUnset(find(section, ['delivery', 'batch']))) {
+    problems.warning(
+      [...path, 'delivery', 'batch'],
+      'this output takes one alert at a time',
+      locate(section, 'delivery.batch'),
+    );
+  }
+  const delivery = {
+    timeoutMs: keys.timeout,
+    concurrency: keys.ordered ? 1 : toConcurrency(definition, common, keys, section),
+    retry: {
+      maxAgeMs: keys.retry.maxage,
+      attempts: keys.retry.attempts,
+      minMs: keys.retry.min,
+      maxMs: keys.retry.max,
+    },
+    breaker: { failures: keys.breaker.failures, maxMs: keys.breaker.max },
+    rateLimit: {
+      perSecond: keys.ratelimit.persecond,
+      burst: keys.ratelimit.burst || Math.max(1, Math.ceil(keys.ratelimit.persecond)),
+    },
+    ...(batch && { batch }),
+  };
+  return { delivery, masked };
+}
+
+/** The first wait between tries cannot be longer than the longest. */
+export function checkWaits(
+  { min, max }: DeliveryKeys['retry'],
+  path: Path,
+  section: Section,
+  problems: Problems,
+): void {
+  if (min <= max) return;
+  const message = 'the first wait (min) is longer than the longest (max)';
+  problems.error([...path, 'retry'], message, locate(section, 'delivery.retry'));
+}
+
+/** The nearer setting wins: the output's own `delivery`, its `maxconcurrentrequests`, the global one, the output. */
+function toConcurrency(
+  definition: OutputDefinition,
+  common: CommonKeys,
+  keys: DeliveryKeys,
+  section: Section,
+): number {
+  const own = !isUnset(find(section, ['delivery', 'concurrency']));
+  if (!own && !isUnset(find(section, ['maxconcurrentrequests'])))
+    return common.maxconcurrentrequests || UNLIMITED;
+  return keys.concurrency || definition.concurrency || CONCURRENCY;
+}
+
+/** The definition's limits are those of the API: settings can only lower them. */
+function toBatch(limits: NonNullable<OutputDefinition['batch']>, keys: DeliveryKeys, merged: Section) {
+  const { items, bytes, wait } = keys.batch;
+  return {
+    items: Math.min(items || limits.items, limits.items),
+    bytes: Math.min(bytes || limits.bytes, limits.bytes),
+    waitMs: isUnset(find(merged, ['batch', 'wait'])) ? limits.waitMs : wait,
+  };
+}
+
+/** `upper` where it says something, else `lower`. */
+function layered(upper: Section, lower: Section): Section {
+  const entries = new Map(lower.entries);
+  for (const [key, entry] of upper.entries) {
+    const below = lower.entries.get(key)?.tree;
+    const tree = entry.tree.kind === 'map' && below?.kind === 'map' ? layered(entry.tree, below) : entry.tree;
+    if (!isUnset(tree)) entries.set(key, { ...entry, tree });
+  }
+  return { ...upper, entries };
+}

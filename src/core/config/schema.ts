@@ -1,0 +1,207 @@
+/** Every key that is not an output's own: names, defaults, descriptions. Names follow falcosidekick's spelling. */
+import { z } from 'zod';
+import type { OutputDefinition } from '../contract.ts';
+import {
+  decimal,
+  duration,
+  flag,
+  group,
+  integer,
+  key,
+  list,
+  minimumPriority,
+  oneOf,
+  pairs,
+  secret,
+  size,
+  text,
+  url,
+} from '../keys.ts';
+
+/** How alerts are delivered: for all outputs at the top, for one output in its own section. */
+export const deliveryShape = {
+  timeout: duration('Longest time for one try.', '10s'),
+  concurrency: integer('Sends in flight at once; 0 leaves it to the output, 64 for most.', 0, {
+    max: 10_000,
+  }),
+  ordered: flag('Sends one alert at a time, in the order of their arrival.'),
+  retry: group('When a try that failed is repeated.', {
+    maxage: duration('An alert older than this is not tried again and becomes a dead letter.', '24h'),
+    attempts: integer('Most tries for one alert; 0: no limit.', 0),
+    min: duration('First wait between two tries; it doubles with each, at random up to that.', '500ms'),
+    max: duration('Longest wait between two tries.', '60s'),
+  }),
+  breaker: group('When an output is left alone because it keeps failing.', {
+    failures: integer('Failures in a row after which only probes are sent.', 5, { min: 1 }),
+    max: duration('Longest wait between two probes.', '5s'),
+  }),
+  ratelimit: group('How much is sent at most.', {
+    persecond: decimal('Alerts per second; 0: no limit.', 0),
+    burst: integer('Alerts that may go at once after a pause; 0: as many as in one second.', 0),
+  }),
+  batch: group(
+    "How alerts are put together, where the output's API takes several; 0 leaves it to the output.",
+    {
+      items: integer('Most alerts in one send.', 0),
+      bytes: size('Most bytes of alerts in one send.', '0'),
+      wait: duration('How long the first alert waits for others.', '0s'),
+    },
+  ),
+};
+
+/** The keys beside the outputs. */
+export const settingsShape = {
+  listenaddress: text('Address to listen on; empty for all.'),
+  listenport: integer('Port to listen on; 0 for any free one.', 2801, { max: 65_535 }),
+  debug: flag('Logs what happens in detail; the same as `log.level: debug`.'),
+  customfields: pairs(
+    'Fields added to the output fields of every alert. In the environment variable, a value `%NAME` stands for the variable NAME.',
+  ),
+  customtags: list('Tags added to every alert.'),
+  templatedfields: pairs('Fields made by a Go template over the output fields of the alert.'),
+  bracketreplacer: text('Text in place of the brackets in the names of output fields; empty leaves them.'),
+  outputfieldformat: text(
+    "Form of the alert's text, from <timestamp>, <priority>, <output>, <custom_fields>, <templated_fields> and <tags>; empty leaves it.",
+  ),
+  longfields: oneOf(
+    'Alerts over 4096 bytes: `keep` leaves them whole, `cut` cuts texts over 512 bytes as falcosidekick does.',
+    ['keep', 'cut'],
+    'keep',
+  ),
+  ingest: group('Limits of the HTTP input.', {
+    maxbody: size('Largest body of a request.', '4MiB'),
+    maxconnections: integer('Most connections at once.', 4096, { min: 1 }),
+    maxinflight: integer('Most requests not answered yet; more are told to come back later (503).', 4096, {
+      min: 1,
+    }),
+    timeout: duration('Longest time for a request to arrive.', '30s'),
+    keepalive: duration('How long an idle connection is kept open.', '10m'),
+  }),
+  auth: group('Who may send alerts: whoever knows one of those that are set; everybody when none is.', {
+    token: secret('Token for `Authorization: Bearer`.'),
+    username: text('User name for basic authentication.'),
+    password: secret('Password for basic authentication.'),
+    path: secret('First part of the URL path that lets a sender in: `http://tiercel:2801/<path>`.'),
+    admintoken: secret(
+      'Token for what changes something (replay, purge, test, reload); empty: only from the same host.',
+    ),
+  }),
+  tlsserver: group('TLS of the HTTP input.', {
+    deploy: flag('Serves HTTPS instead of HTTP.'),
+    certfile: text('Certificate, PEM.', '/etc/certs/server/server.crt'),
+    keyfile: text('Private key, PEM.', '/etc/certs/server/server.key'),
+    mutualtls: flag('Clients have to show a certificate.'),
+    cacertfile: text('Authority that signs the certificates of clients, PEM.', '/etc/certs/server/ca.crt'),
+    notlsport: integer('Port for the paths without TLS.', 2810, { max: 65_535 }),
+    notlspaths: list('Paths served without TLS on their own port, for example /healthz and /metrics.'),
+  }),
+  tlsclient: group('TLS of all outputs.', {
+    cacertfile: text("Authorities trusted besides the system's, PEM."),
+  }),
+  mutualtlsfilespath: text(
+    'Folder with client.crt, client.key and ca.crt for outputs with `mutualtls`.',
+    '/etc/certs',
+  ),
+  mutualtlsclient: group('Files for outputs with `mutualtls`, where they are not in that folder.', {
+    certfile: text('Client certificate, PEM.'),
+    keyfile: text('Private key of the client certificate, PEM.'),
+    cacertfile: text('Authority of the servers, PEM.'),
+  }),
+  delivery: group('How alerts are delivered; each output can have its own.', deliveryShape),
+  spool: group('The log that alerts wait in until every output has them.', {
+    driver: oneOf('`disk` survives restarts and crashes, `memory` does not.', ['disk', 'memory'], 'disk'),
+    path: text('Data folder; one process at a time.', './data'),
+    durability: oneOf(
+      'What an answered alert survives: the end of the `process`, or a `power` cut (slower).',
+      ['process', 'power'],
+      'process',
+    ),
+    maxbytes: size('Most bytes of log on disk, history included.', '1GiB'),
+    maxage: duration('Alerts not delivered for longer than this are dropped; 0: never.', '0s'),
+    overflow: oneOf(
+      'When the log is full: `drop-oldest` makes room, `reject` answers 503.',
+      ['drop-oldest', 'reject'],
+      'drop-oldest',
+    ),
+    memorybytes: size('Most bytes kept in memory for all outputs together.', '16MiB'),
+    segmentbytes: size('Bytes in one file of the log.', '32MiB'),
+    history: group('Delivered alerts kept for replay and search.', {
+      bytes: size('At most this many bytes.', '256MiB'),
+      age: duration('At most this old.', '7d'),
+    }),
+  }),
+  deadletters: group('Alerts that were given up, kept to be looked at and sent again.', {
+    maxcount: integer('At most this many.', 100_000),
+    maxage: duration('At most this old.', '30d'),
+  }),
+  log: group("Tiercel's own log.", {
+    level: oneOf('Least severe messages shown.', ['debug', 'info', 'warn', 'error'], 'info'),
+    format: oneOf(
+      '`pretty` for people, `json` for machines; `auto` chooses by the terminal.',
+      ['auto', 'json', 'pretty'],
+      'auto',
+    ),
+  }),
+  metrics: group('Metrics.', {
+    maxseries: integer('Most series of one metric; what is more is counted together.', 10_000, { min: 1 }),
+  }),
+  prometheus: group('Metrics, under the name that falcosidekick has for it.', {
+    extralabels: list('Output fields that become labels of the alert counter.'),
+  }),
+  shutdown: group('The end of the process.', {
+    grace: duration('How long a stop may take; alerts not delivered by then stay for the next start.', '25s'),
+  }),
+};
+
+const commonShape = {
+  minimumpriority: minimumPriority(),
+  match: key(
+    'Alerts that this output takes: a list of matchers, one of which has to fit; empty for all.',
+    z.unknown().optional(),
+    { expected: 'a list of matchers' },
+  ),
+  delivery: group('Delivery to this output, where it differs from the global `delivery`.', deliveryShape),
+};
+
+const tlsShape = {
+  checkcert: flag('False takes any certificate of the server. With `mutualtls` it is always checked.', true),
+  mutualtls: flag('Shows the client certificate of `mutualtlsclient` or `mutualtlsfilespath`.'),
+  maxconcurrentrequests: integer(
+    "Sends in flight at once; 0: 256. falcosidekick's name for `delivery.concurrency`.",
+    64,
+    {
+      max: 65_535,
+    },
+  ),
+  tls: group('TLS of this output.', {
+    ca: text("File with authorities trusted besides the system's, PEM."),
+    cert: text('File with the client certificate, PEM.'),
+    key: text('File with the private key of the client certificate, PEM.'),
+    servername: text("Name expected in the server's certificate, where it differs from the host in the URL."),
+    insecure: flag('Takes any certificate.'),
+  }),
+};
+
+const httpShape = {
+  customheaders: pairs('Headers added to each request, over those of the output.', { secret: true }),
+  proxy: url('HTTP proxy; empty: the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide.'),
+};
+
+/** The keys that core adds to an output, by what the definition asks for. */
+export function commonKeys(definition: OutputDefinition): z.ZodRawShape {
+  return {
+    ...commonShape,
+    ...((definition.http || definition.tls) && tlsShape),
+    ...(definition.http && httpShape),
+  };
+}
+
+/** The keys of the output itself. */
+export function ownKeys(definition: OutputDefinition): z.ZodRawShape {
+  return definition.keys.shape;
+}
+
+/** The key that names one of several instances: `instance` for outputs that have a `name` of their own. */
+export function nameKey(definition: OutputDefinition): 'name' | 'instance' {
+  return Object.hasOwn(ownKeys(definition), 'name') ? 'instance' : 'name';
+}

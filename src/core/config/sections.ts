@@ -1,0 +1,85 @@
+/** Looks over the names at the top of the file: outputs that are not there yet, and unknown ones. */
+import type { OutputDefinition } from '../contract.ts';
+import { parseFlag } from '../keys.ts';
+import { variableName } from './environment.ts';
+import { isKnownLeaf, isKnownPath, KNOWN_OUTPUTS } from './falcosidekick-keys.ts';
+import { nearest } from './nearest.ts';
+import type { Problems } from './problems.ts';
+import { settingsShape } from './schema.ts';
+import type { Sources } from './sources.ts';
+import { find, type Section, type Tree } from './tree.ts';
+
+/** Tells of unknown keys outside of the sections of the outputs that there are. */
+export function reportUnknownSections(
+  root: Section,
+  definitions: readonly OutputDefinition[],
+  problems: Problems,
+): void {
+  const outputs = definitions.map(definition => definition.name);
+  const names = [
+    ...Object.keys(settingsShape),
+    ...outputs,
+    ...KNOWN_OUTPUTS.flatMap(({ section, keys }) => keys.map(key => `${section}.${key}`)),
+  ];
+  /** The keys that there are below a path. */
+  const siblings = (prefix: string) =>
+    new Set(
+      names.filter(name => name.startsWith(prefix)).map(name => name.slice(prefix.length).split('.')[0]!),
+    );
+  visit(root, '');
+
+  function visit(section: Section, prefix: string): void {
+    for (const [key, { tree, line, key: written }] of section.entries) {
+      const path = `${prefix}${key}`;
+      if (Object.hasOwn(settingsShape, path) || outputs.includes(path) || isKnownLeaf(path)) continue;
+      const above = outputs.some(name => name.startsWith(`${path}.`)) || isKnownPath(path);
+      if (above && tree.kind === 'map') visit(tree, `${path}.`);
+      if (above) continue;
+      const word = problems.many ? undefined : (nearest(key, siblings(prefix)) ?? elsewhere(key));
+      const at = [...prefix.split('.').filter(Boolean), written];
+      problems.doubt(
+        at,
+        'unknown key; it is ignored',
+        line === undefined ? tree.origin : { line },
+        word && `did you mean ${word}?`,
+      );
+    }
+  }
+}
+
+/** A key that stands at the top by mistake: `timeout` → `delivery.timeout`, when only one place has it. */
+function elsewhere(key: string): string | undefined {
+  const groups = Object.entries(settingsShape).filter(([, schema]) => {
+    const shape = schema.meta()?.shape;
+    return typeof shape === 'object' && shape !== null && Object.hasOwn(shape, key);
+  });
+  return groups.length === 1 ? `${groups[0]![0]}.${key}` : undefined;
+}
+
+/** Tells of outputs that falcosidekick would turn on with these settings and that this version does not have. */
+export function reportMissingOutputs(
+  root: Section,
+  definitions: readonly OutputDefinition[],
+  sources: Sources,
+  problems: Problems,
+): void {
+  const there = new Set(definitions.map(definition => definition.name));
+  for (const { section, enabledBy } of KNOWN_OUTPUTS) {
+    if (there.has(section)) continue;
+    const path = section.split('.');
+    const tree = find(root, path);
+    const inFile = tree?.kind === 'list' || enabledBy.some(key => isGiven(find(root, [...path, key])));
+    const variable = enabledBy.map(key => variableName(...path, key)).find(name => isOn(sources.env[name]));
+    if (!inFile && variable === undefined) continue;
+    const origin = inFile && tree ? tree.origin : { env: variable! };
+    problems.warning(path, `output ${section} is not part of this version; its settings are ignored`, origin);
+  }
+}
+
+function isGiven(tree: Tree | undefined): boolean {
+  if (tree === undefined) return false;
+  if (tree.kind === 'list') return tree.items.length > 0;
+  return tree.kind === 'map' || isOn(tree.source);
+}
+
+const isOn = (text: string | undefined) => text !== undefined && text !== '' && parseFlag(text) !== false;

@@ -1,0 +1,77 @@
+/** Masks secrets in texts that people or logs get to see. */
+
+export const MASK = '***';
+
+/** Shorter texts occur by chance; masking them would garble everything and still hide nothing. */
+const MIN_LENGTH = 4;
+/** A URL's path, or a line of a longer secret, counts as a secret of its own from this length on. */
+const MIN_PART = 12;
+
+// Starts at `://` only, so that no input makes it slow.
+const USER_INFO = /:\/\/[^\s/?#"'<>\\]+@/g;
+
+/** Masks user names and passwords in URLs: `nats://user:pass@host` → `nats://***@host`. */
+export function maskUserInfo(text: string): string {
+  return text.includes('@') ? text.replace(USER_INFO, `://${MASK}@`) : text;
+}
+
+/** User names and passwords found in URLs within a text, as they are and decoded. */
+export function userInfo(text: string): string[] {
+  const found: string[] = [];
+  for (const [match] of text.matchAll(USER_INFO)) {
+    const info = match.slice(3, -1);
+    const colon = info.indexOf(':');
+    // A lone user name is a token (`nats://token@host`).
+    const secret = colon < 0 ? info : info.slice(colon + 1);
+    if (secret !== '') found.push(secret, decode(secret));
+  }
+  return found;
+}
+
+/**
+ * A function that puts `***` in place of every secret (of at least 4 characters, also in its URL-encoded and
+ * JSON-escaped forms; of a URL also its path alone) and of user names and passwords in URLs.
+ */
+export function createRedactor(secrets: Iterable<string>): (text: string) => string {
+  const forms = new Set<string>();
+  for (const secret of secrets) {
+    for (const form of formsOf(secret)) if (form.length >= MIN_LENGTH) forms.add(form);
+  }
+  if (forms.size === 0) return maskUserInfo;
+  // Longer ones first: one secret may start with another.
+  const sorted = [...forms].sort((a, b) => b.length - a.length);
+  const pattern = new RegExp(
+    sorted.map(form => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'),
+    'g',
+  );
+  return text => maskUserInfo(text.replace(pattern, MASK));
+}
+
+function formsOf(secret: string): string[] {
+  const lines = secret.split(/\r?\n/).filter(line => line.length >= MIN_PART);
+  const parts = [secret, secret.trim(), ...lines];
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(secret) && URL.canParse(secret)) {
+    const url = new URL(secret);
+    parts.push(url.href);
+    for (const path of [url.pathname + url.search, url.pathname])
+      if (path.length >= MIN_PART) parts.push(path);
+  }
+  return parts.flatMap(part => {
+    const encoded = encode(part);
+    const lower = encoded.replace(/%[0-9A-F]{2}/g, code => code.toLowerCase());
+    return [part, encoded, lower, encoded.replaceAll('%20', '+'), JSON.stringify(part).slice(1, -1)];
+  });
+}
+
+// Both fail on texts that are no well-formed UTF-16 or percent-encoding; those have no other form.
+function encode(text: string): string {
+  return text.isWellFormed() ? encodeURIComponent(text) : text;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,120 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are references in configuration files
+import { describe, expect, test } from 'vitest';
+import { load, problemsOf } from '../../support/config.ts';
+
+const slack = (webhookurl: string) => `slack:\n  webhookurl: ${webhookurl}\n`;
+const hookOf = (yaml: string, input = {}) => load(yaml, input).outputs[0]!.config.webhookurl;
+
+describe('references in the file', () => {
+  test('to the environment', () => {
+    expect(hookOf(slack('${env:HOOK}'), { env: { HOOK: 'https://a.example/x' } })).toBe(
+      'https://a.example/x',
+    );
+    expect(hookOf(slack('https://${env:HOST}/${env:PATH_PART:-none}'), { env: { HOST: 'b.example' } })).toBe(
+      'https://b.example/none',
+    );
+    expect(hookOf(slack('${env:HOOK:-https://c.example/x:-y}'), { env: { HOOK: '' } })).toBe(
+      'https://c.example/x:-y',
+    );
+  });
+
+  test('to files, also beside the configuration', () => {
+    const files = {
+      '/run/hook': 'https://a.example/x\r\n',
+      '/etc/tiercel/secrets/hook': 'https://b.example/y\n\n',
+    };
+    expect(hookOf(slack('${file:/run/hook}'), { files })).toBe('https://a.example/x');
+    const config = load('auth: { token: "${file:secrets/hook}" }', { files });
+    expect(config.server.auth.token).toBe('https://b.example/y\n');
+    expect(config.files).toEqual(['/etc/tiercel/config.yaml', '/etc/tiercel/secrets/hook']);
+  });
+
+  test('in numbers, flags, lists and names of instances', () => {
+    const config = load(
+      'listenport: ${env:PORT}\ndebug: ${env:DBG}\ncustomtags: [a, "${env:TAG}"]\nspool: { maxbytes: "${env:SIZE}" }',
+      { env: { PORT: '2900', DBG: 'yes', TAG: 'b', SIZE: '2GiB' } },
+    );
+    expect([config.server.port, config.log.level, config.enrich.customTags, config.spool.maxBytes]).toEqual([
+      2900,
+      'debug',
+      ['a', 'b'],
+      2 ** 31,
+    ]);
+  });
+
+  test('are text when a second $ stands before them, like anything else with $', () => {
+    const config = load('customfields: { a: "$${env:X}", b: "${other}", c: "$5 {x}" }');
+    expect(config.enrich.customFields).toEqual({ a: '${env:X}', b: '${other}', c: '$5 {x}' });
+  });
+
+  test('that lead nowhere are problems with line and name', () => {
+    expect(
+      problemsOf(`${slack('${env:NO_SUCH}')}auth:\n  token: \${file:/run/none}\n  path: \${env:}\n`),
+    ).toEqual([
+      'line 2: slack.webhookurl: the environment variable NO_SUCH is not set',
+      'line 4: auth.token: cannot read /run/none: there is no such file',
+      'line 5: auth.path: expected env:NAME or env:NAME:-default in the braces',
+    ]);
+  });
+});
+
+describe('secrets', () => {
+  const env = { HOOK: 'https://hooks.example/services/env-secret', PW: 'p4ssw0rd' };
+  const yaml = `
+slack:
+  webhookurl: \${env:HOOK}
+  customheaders: { Authorization: Bearer header-secret }
+  proxy: http://me:proxy-secret@proxy.example:3128
+  channel: "x\${env:PW}y"
+kafka: { hostport: a:1, topic: t, password: file-secret }
+auth: { token: token-secret }
+`;
+
+  test('are collected', () => {
+    const { secrets } = load(yaml, { env });
+    for (const secret of [
+      env.HOOK,
+      'Bearer header-secret',
+      'proxy-secret',
+      'p4ssw0rd',
+      'file-secret',
+      'token-secret',
+    ]) {
+      expect(secrets).toContain(secret);
+    }
+  });
+
+  test('are masked in what is shown', () => {
+    const { masked } = load(yaml, { env });
+    expect(masked.slack).toMatchObject({
+      webhookurl: '***',
+      customheaders: { authorization: '***' },
+      proxy: 'http://***@proxy.example:3128',
+      channel: 'x***y',
+    });
+    expect(masked.kafka).toMatchObject({ password: '***', topic: 't' });
+    expect(JSON.stringify(masked)).not.toMatch(/secret|p4ss/);
+  });
+
+  test('are not in problems', () => {
+    const wrong =
+      yaml.replace('hostport: a:1', 'hostport: "http://u:broker-secret@b:1"') +
+      'listenport: ${env:PW}\nlongfields: ${env:PW}\n';
+    const problems = problemsOf(wrong, { env }).join('\n');
+    expect(problems).toContain('listenport: expected');
+    expect(problems).not.toMatch(/secret|p4ss/);
+  });
+
+  test('what is shown says the rest as the file would', () => {
+    const { masked } = load(
+      'slack:\n  - { name: a, webhookurl: "https://x.example/abc" }\ndelivery: { timeout: 90s }\ngcp: { functions: { name: f } }',
+    );
+    expect(masked).toMatchObject({
+      listenport: 2801,
+      delivery: { timeout: '1m30s', retry: { maxage: '24h' } },
+      slack: { name: 'a', webhookurl: '***', delivery: { timeout: '1m30s' } },
+      gcp: { functions: { name: 'f' } },
+    });
+    expect(masked).not.toHaveProperty('kafka');
+  });
+});
