@@ -1,0 +1,158 @@
+/**
+ * The one place with metric instruments: falcosidekick's names and labels, so that dashboards keep working, and
+ * Tiercel's own with the prefix `tiercel_`. docs/metrics.md lists them all.
+ */
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Alert } from './alert.ts';
+import type { Logger } from './contract.ts';
+import type { BreakerState, DeliveryObserver } from './delivery/contract.ts';
+import type { FailureReason } from './errors.ts';
+import type { IngestObserver, RequestRefusal } from './http/backend.ts';
+import { CappedCounter } from './metrics/capped-counter.ts';
+import {
+  eventLabelNames,
+  eventValues,
+  type FieldLabel,
+  fieldLabels,
+  type LabelConfig,
+  PRIORITY_LABELS,
+} from './metrics/event-labels.ts';
+import { type MetricSources, registerGauges } from './metrics/gauges.ts';
+import { createInstruments, type Instruments } from './metrics/instruments.ts';
+
+export type { MetricSources } from './metrics/gauges.ts';
+
+export interface MetricsDeps {
+  /** Milliseconds since the epoch; the system's clock when absent. */
+  now?(): number;
+  /** Tiercel's version, for `tiercel_build_info`. */
+  version?: string;
+  /** Told of fields that cannot become labels. */
+  log?: Logger;
+  /** False leaves out `process_*` and `nodejs_*`, which watch the whole process. */
+  process?: boolean;
+}
+
+const EVENTS = 'falcosecurity_falcosidekick_falco_events_total';
+
+/** Builds the metrics of a configuration; a whole `Config` will do. */
+export function createMetrics(config: LabelConfig, deps: MetricsDeps = {}): Metrics {
+  return new Metrics(config, deps);
+}
+
+/** All metrics of the daemon. Counting is cheap and never throws. */
+export class Metrics implements DeliveryObserver, IngestObserver {
+  readonly #registry = new Registry();
+  readonly #instruments: Instruments;
+  readonly #refreshGauges: (sources: MetricSources, nowMs: number) => void;
+  readonly #now: () => number;
+  readonly #log: Logger | undefined;
+  #sources: MetricSources | undefined;
+  #labels: readonly FieldLabel[] = [];
+  #events: CappedCounter | undefined;
+
+  constructor(config: LabelConfig, deps: MetricsDeps) {
+    this.#now = deps.now ?? Date.now;
+    this.#log = deps.log;
+    this.#instruments = createInstruments(this.#registry);
+    this.#refreshGauges = registerGauges(this.#registry);
+    this.#instruments.buildInfo.set({ version: deps.version ?? '', node_version: process.version }, 1);
+    this.#loaded();
+    if (deps.process !== false) collectDefaultMetrics({ register: this.#registry });
+    this.configure(config);
+  }
+
+  /** Takes over another configuration. All counts go on, but those of alerts start anew when their labels change. */
+  configure(config: LabelConfig): void {
+    const { labels, leftOut } = fieldLabels(config);
+    const { maxSeries } = config.metrics;
+    const same = JSON.stringify(labels) === JSON.stringify(this.#labels);
+    if (this.#events && same) {
+      this.#events.maxSeries = maxSeries;
+      return;
+    }
+    for (const field of leftOut) this.#log?.warn({ field }, 'the name of this field is no label name');
+    this.#labels = labels;
+    this.#registry.removeSingleMetric(EVENTS);
+    this.#events = new CappedCounter({
+      name: EVENTS,
+      help: 'Alerts taken.',
+      labelNames: eventLabelNames(labels),
+      registry: this.#registry,
+      maxSeries,
+      keptLabels: PRIORITY_LABELS,
+      overflowed: () => this.#instruments.overflows.inc([EVENTS]),
+    });
+  }
+
+  /** Where the state of outputs and spool is read at each scrape. */
+  setSources(sources: MetricSources): void {
+    this.#sources = sources;
+  }
+
+  /** Counts an alert that was taken. */
+  event(alert: Alert): void {
+    this.#events?.inc(eventValues(alert, this.#labels));
+  }
+
+  accepted(alerts: number): void {
+    if (alerts > 0) this.#instruments.inputs.inc(['requests', 'accepted'], alerts);
+  }
+
+  refused(reason: RequestRefusal): void {
+    this.#instruments.inputs.inc(['requests', 'rejected']);
+    this.#instruments.refusals.inc([reason]);
+  }
+
+  tried(output: string, alerts: number, durationMs: number, outcome: 'ok' | FailureReason): void {
+    const { outputs, tries, trySeconds, batchAlerts } = this.#instruments;
+    outputs.inc([output, outcome === 'ok' ? 'ok' : 'error'], alerts);
+    tries.inc([output, outcome]);
+    trySeconds.observe({ output }, durationMs / 1000);
+    batchAlerts.observe({ output }, alerts);
+  }
+
+  delivered(output: string, latenciesMs: readonly number[]): void {
+    const labels = { output };
+    for (const latencyMs of latenciesMs) this.#instruments.deliverySeconds.observe(labels, latencyMs / 1000);
+  }
+
+  retried(output: string, reason: FailureReason): void {
+    this.#instruments.retries.inc([output, reason]);
+  }
+
+  buried(output: string, reason: FailureReason): void {
+    this.#instruments.buried.inc([output, reason]);
+  }
+
+  skipped(output: string, alerts: number): void {
+    if (alerts > 0) this.#instruments.skipped.inc([output], alerts);
+  }
+
+  breaker(output: string, state: BreakerState): void {
+    this.#instruments.breakerMoves.inc([output, state]);
+  }
+
+  /** A template could not be rendered for an alert: that of a templated field, or of an output. */
+  templateFailed(template: string): void {
+    this.#instruments.templateErrors.inc([template]);
+  }
+
+  /** The configuration was read again, and taken or refused. */
+  reloaded(ok: boolean): void {
+    this.#instruments.reloads.inc([ok ? 'ok' : 'failed']);
+    if (ok) this.#loaded();
+    else this.#instruments.reloadSuccessful.set(0);
+  }
+
+  /** Everything in Prometheus' text format 0.0.4. */
+  async text(): Promise<{ contentType: string; text: string }> {
+    if (this.#sources) this.#refreshGauges(this.#sources, this.#now());
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  #loaded(): void {
+    this.#instruments.reloadSuccessful.set(1);
+    this.#instruments.reloadSuccessAt.set(this.#now() / 1000);
+  }
+}

@@ -1,0 +1,90 @@
+/** A labelled counter that is cheap to count with and cannot grow without end. */
+import { Counter, type Registry } from 'prom-client';
+
+/** The value that labels of counted-together series have. */
+export const OVERFLOW = '_overflow_';
+
+/** Longest label value, in UTF-16 units. Without a limit the limit on series would not bound memory. */
+export const MAX_LABEL_LENGTH = 256;
+
+export interface CappedCounterOptions {
+  name: string;
+  help: string;
+  labelNames: readonly string[];
+  registry: Registry;
+  /** Series beyond this are counted together. */
+  maxSeries: number;
+  /** Labels with few values of their own: counted-together series keep them, so sums over them stay right. */
+  keptLabels?: readonly string[];
+  /** Told of each count that went to the counted-together series. */
+  overflowed?(): void;
+}
+
+interface Series {
+  readonly labels: Record<string, never>;
+  /** prom-client writes shared labels out once and remembers the text: a scrape of many series is several times faster. */
+  readonly sharedLabels: Readonly<Record<string, string>>;
+  value: number;
+}
+
+/**
+ * Counts in a map of its own, keyed by the label values, and hands its series to prom-client when they are read:
+ * prom-client's own `inc` sorts, checks and hashes the labels each time.
+ */
+export class CappedCounter {
+  readonly #series = new Map<string, Series>();
+  /** Series beyond this are counted together. */
+  maxSeries: number;
+  readonly #options: CappedCounterOptions;
+
+  constructor(options: CappedCounterOptions) {
+    this.#options = options;
+    this.maxSeries = options.maxSeries;
+    const { name, help, labelNames, registry } = options;
+    const metric = new Counter({ name, help, labelNames, registers: [registry] });
+    const describe = metric.get.bind(metric);
+    metric.get = async () => ({ ...(await describe()), values: [...this.#series.values()] });
+  }
+
+  /** Counts a series by its label values, in the order of the label names. */
+  inc(values: readonly string[], by = 1): void {
+    const series = this.#series.get(keyOf(values)) ?? this.#slow(values);
+    series.value += by;
+  }
+
+  /** Values that are not clean are never keys, so they end here each time: rare enough. */
+  #slow(values: readonly string[]): Series {
+    const clean = values.map(cleanValue);
+    const known = this.#series.get(keyOf(clean));
+    if (known) return known;
+    const { labelNames, keptLabels = [], overflowed } = this.#options;
+    if (this.#series.size < this.maxSeries) return this.#add(clean);
+    overflowed?.();
+    const together = clean.map((value, index) =>
+      keptLabels.includes(labelNames[index]!) ? value : OVERFLOW,
+    );
+    return this.#series.get(keyOf(together)) ?? this.#add(together);
+  }
+
+  #add(values: readonly string[]): Series {
+    const { labelNames } = this.#options;
+    const sharedLabels = Object.fromEntries(labelNames.map((name, index) => [name, values[index]!]));
+    const series: Series = { labels: {}, sharedLabels, value: 0 };
+    this.#series.set(keyOf(values), series);
+    return series;
+  }
+}
+
+// Clean values hold no NUL, so two lists of them never have the same key.
+function keyOf(values: readonly string[]): string {
+  let key = values[0] ?? '';
+  for (let index = 1; index < values.length; index++) key += `\0${values[index]}`;
+  return key;
+}
+
+/** A value as it can stand in the exposition: well-formed, without NUL, cut on whole characters. */
+function cleanValue(value: string): string {
+  const short = value.slice(0, MAX_LABEL_LENGTH);
+  const whole = value.length > MAX_LABEL_LENGTH ? short.replace(/[\ud800-\udbff]$/, '') : short;
+  return whole.replaceAll('\0', '').toWellFormed();
+}

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import type { LogConfig } from '../../src/core/config/types.ts';
+import { createLogger } from '../../src/core/log.ts';
+import { createLogLimit } from '../../src/core/log-limit.ts';
+import { createRedactor } from '../../src/core/redact.ts';
+import { recordingLogger } from '../support/logger.ts';
+
+const SECRET = 'pa"ss\\wörd';
+
+function logger(config: Partial<LogConfig> = {}, isTTY = false) {
+  const lines: string[] = [];
+  const out = { isTTY, write: (line: string) => void lines.push(line) };
+  const log = createLogger({ level: 'info', format: 'json', ...config }, createRedactor([SECRET]), out);
+  return { log, lines, parsed: () => lines.map(line => JSON.parse(line)) };
+}
+
+describe('a JSON line', () => {
+  it('is one line with level, time, message and fields', () => {
+    const { log, lines, parsed } = logger();
+    log.warn({ output: 'slack', attempt: 2 }, 'delivery\nfailed');
+    expect(lines[0]).toMatch(/^[^\n]*\n$/);
+    expect(parsed()[0]).toMatchObject({
+      level: 'warn',
+      output: 'slack',
+      attempt: 2,
+      message: 'delivery\nfailed',
+    });
+    expect(Date.parse(parsed()[0].time)).not.toBeNaN();
+  });
+
+  it('masks secrets in the message, in fields, and in errors with their causes', () => {
+    const { log, lines, parsed } = logger();
+    const cause = new TypeError(`because of ${SECRET}`);
+    log.error(
+      { err: new Error(`no ${SECRET}`, { cause }), url: `http://u:hunter2@h/`, deep: [{ a: SECRET }] },
+      `${SECRET}!`,
+    );
+    expect(parsed()[0]).toMatchObject({
+      message: '***!',
+      deep: [{ a: '***' }],
+      url: 'http://***@h/',
+      err: { type: 'Error', message: 'no ***', cause: { type: 'TypeError', message: 'because of ***' } },
+    });
+    expect(lines[0]).not.toMatch(/wörd|hunter2/);
+  });
+
+  it('shows of an error no more than it has to', () => {
+    const { log, parsed } = logger();
+    const error = Object.assign(new Error('refused'), {
+      code: 'ECONNREFUSED',
+      reason: 'network',
+      config: { headers: { authorization: 'Bearer x' } },
+    });
+    log.error({ error }, 'failed');
+    expect(Object.keys(parsed()[0].error).sort()).toEqual(['code', 'message', 'reason', 'stack', 'type']);
+  });
+
+  it('survives errors that cause themselves and values that hold themselves', () => {
+    const { log, parsed } = logger();
+    const error = new Error('round');
+    error.cause = error;
+    const loop: Record<string, unknown> = {};
+    loop.loop = loop;
+    log.error({ err: error, loop }, 'failed');
+    expect(parsed()[0].message).toBe('failed');
+  });
+});
+
+describe('the level', () => {
+  it('holds back what is below, and can change for all loggers of one root', () => {
+    const { log, parsed } = logger({ level: 'warn' });
+    const child = log.child({ output: 'slack' });
+    child.info({}, 'quiet');
+    log.setLevel('debug');
+    child.debug({ n: 1 }, 'loud');
+    expect(parsed()).toMatchObject([{ level: 'debug', output: 'slack', n: 1, message: 'loud' }]);
+  });
+
+  it('comes with new secrets after a reload', () => {
+    const { log, parsed } = logger();
+    const child = log.child({});
+    log.setRedactor(createRedactor(['fresh-secret']));
+    child.info({ a: 'fresh-secret' }, 'x');
+    expect(parsed()[0].a).toBe('***');
+  });
+});
+
+describe('the format', () => {
+  it('is for people on a terminal, secrets masked as well', () => {
+    const { log, lines } = logger({ format: 'auto' }, true);
+    log.info({ output: 'slack', key: SECRET }, 'output opened');
+    const text = lines.join('');
+    expect(() => JSON.parse(text)).toThrow();
+    expect(text).toContain('output opened');
+    expect(text).toContain('***');
+    expect(text).not.toContain('wörd');
+  });
+
+  it('is JSON where nobody reads along', () => {
+    const { log, parsed } = logger({ format: 'auto' });
+    log.info({}, 'up');
+    expect(parsed()[0].message).toBe('up');
+  });
+});
+
+describe('a limited warning', () => {
+  it('is written once a minute for each key, with the number of those held back', () => {
+    const log = recordingLogger();
+    const clock = { ms: 0 };
+    const limit = createLogLimit(log, { now: () => clock.ms });
+    for (let i = 0; i < 5; i++) limit.warn('a', { i }, 'text');
+    limit.warn('b', {}, 'other');
+    clock.ms = 59_999;
+    limit.warn('a', {}, 'text');
+    clock.ms = 60_000;
+    limit.warn('a', { i: 9 }, 'text');
+    limit.warn('a', {}, 'text');
+    expect(log.lines.map(line => line.fields)).toEqual([{ i: 0 }, {}, { i: 9, suppressed: 5 }]);
+  });
+
+  it('does not fall silent when the clock is set back', () => {
+    const log = recordingLogger();
+    const clock = { ms: 1_000_000 };
+    const limit = createLogLimit(log, { now: () => clock.ms });
+    limit.warn('a', {}, 'text');
+    clock.ms = 0;
+    limit.warn('a', {}, 'text');
+    expect(log.lines).toHaveLength(2);
+  });
+});
