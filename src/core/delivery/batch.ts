@@ -1,0 +1,61 @@
+/** Gathers alerts into what one send takes. Pure: time comes in. */
+import type { BatchLimits } from '../contract.ts';
+import type { Delivery } from '../spool/contract.ts';
+
+const ONE: BatchLimits = { items: 1, bytes: Number.POSITIVE_INFINITY, waitMs: 0 };
+
+export class Batcher {
+  readonly #limits: BatchLimits;
+  #gathered: Delivery[] = [];
+  #bytes = 0;
+  #since = 0;
+
+  /** Without limits, every alert goes alone. */
+  constructor(limits: BatchLimits | undefined) {
+    this.#limits = limits ?? ONE;
+  }
+
+  get size(): number {
+    return this.#gathered.length;
+  }
+
+  /** How many more alerts a full batch takes. */
+  get room(): number {
+    return Math.max(0, this.#limits.items - this.#gathered.length);
+  }
+
+  add(delivery: Delivery, now: number): void {
+    if (this.#gathered.length === 0) this.#since = now;
+    this.#gathered.push(delivery);
+    if (this.#limits.items > 1) this.#bytes += delivery.alert.bytes.length;
+  }
+
+  /** Milliseconds until what is gathered has to go; 0: it goes now; undefined: there is nothing. */
+  dueInMs(now: number): number | undefined {
+    if (this.#gathered.length === 0) return undefined;
+    if (this.#gathered.length >= this.#limits.items || this.#bytes >= this.#limits.bytes) return 0;
+    return Math.max(0, this.#since + this.#limits.waitMs - now);
+  }
+
+  /** Takes the next batch out: at most `max` alerts, within the limits, one alert at least. */
+  shift(max: number, now: number): Delivery[] {
+    const most = Math.min(max, this.#limits.items, this.#gathered.length);
+    let count = most;
+    if (this.#limits.items > 1) {
+      let bytes = 0;
+      count = 0;
+      while (count < most) {
+        bytes += this.#gathered[count]!.alert.bytes.length;
+        if (count > 0 && bytes > this.#limits.bytes) {
+          bytes -= this.#gathered[count]!.alert.bytes.length;
+          break;
+        }
+        count++;
+      }
+      this.#bytes -= bytes;
+    }
+    const batch = this.#gathered.splice(0, count);
+    this.#since = now;
+    return batch;
+  }
+}

@@ -1,0 +1,45 @@
+/** What the delivery tells others: the metrics listen, the API asks. */
+import type { FailureReason } from '../errors.ts';
+
+/** Told of everything that happens to an output's alerts. Calls are cheap and never throw. */
+export interface DeliveryObserver {
+  /** One try ended: how many alerts, how long it took, and how. */
+  tried(output: string, alerts: number, durationMs: number, outcome: 'ok' | FailureReason): void;
+  /** Alerts were accepted by the far side; time from ingest to acceptance of each. */
+  delivered(output: string, latenciesMs: readonly number[]): void;
+  /** An alert will be tried again. */
+  retried(output: string, reason: FailureReason): void;
+  /** An alert was given up and is a dead letter. */
+  buried(output: string, reason: FailureReason): void;
+  /** An alert was not for this output. */
+  skipped(output: string, alerts: number): void;
+  /** The circuit breaker moved. */
+  breaker(output: string, state: BreakerState): void;
+}
+
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/** How an output is doing. Times are milliseconds since the epoch. */
+export interface OutputStatus {
+  id: string;
+  type: string;
+  /** `opening`: not connected yet; `paused`: waiting as the far side asked; `failing`: the breaker is open. */
+  state: 'opening' | 'running' | 'paused' | 'failing' | 'stopped';
+  breaker: BreakerState;
+  /** Until when nothing is sent, when paused or failing. */
+  pausedUntil?: number;
+  /** Alerts in the log that are not settled. */
+  depth: number;
+  inFlight: number;
+  /** Waiting for a retry. */
+  waiting: number;
+  oldestAt?: number;
+  deadLetters: number;
+  dropped: number;
+  lastSuccessAt?: number;
+  lastFailureAt?: number;
+  /** Without secrets. */
+  lastError?: string;
+  /** A running replay. */
+  replay?: { total: number; done: number; failed: number };
+}

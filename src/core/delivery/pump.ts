@@ -1,0 +1,308 @@
+/**
+ * Moves alerts of one output from the log through its open output: as many tries at once as window, breaker, rate limit
+ * and batches allow. Driven by events; nothing waits in a loop.
+ */
+import type { Output } from '../contract.ts';
+import { PartialError, PermanentError, RetriableError } from '../errors.ts';
+import { cappedRetryAfter } from '../retry.ts';
+import type { Delivery } from '../spool/contract.ts';
+import { Batcher } from './batch.ts';
+import { Breaker } from './breaker.ts';
+import type { BreakerState, OutputStatus } from './contract.ts';
+import { DefectError, type Failure, toFailure } from './failure.ts';
+import { Intake } from './intake.ts';
+import { TokenBucket } from './rate-limit.ts';
+import { Replay, Replayed } from './replay.ts';
+import { Settlement } from './settlement.ts';
+import { Tries, Try } from './tries.ts';
+import type { OutputWorkerOptions } from './worker.ts';
+
+/** Alerts of the log that may wait for a retry while others get through. */
+const MAX_PARKED = 1024;
+/** Alerts taken from the log ahead of their try, unless a single batch takes more. */
+const MAX_GATHERED = 1024;
+/** Alerts of a replay held at once, at most. */
+const MAX_REPLAY_WINDOW = 256;
+/** Alerts being written to the dead letters, beyond which no more are sent. */
+const MAX_BURYING = 256;
+
+export class Pump {
+  readonly breaker: Breaker;
+  readonly settlement: Settlement;
+  readonly #options: OutputWorkerOptions;
+  readonly #id: string;
+  readonly #concurrency: number;
+  /** Most alerts in one send. */
+  readonly #batchItems: number;
+  /** Most alerts taken and not in a try yet. */
+  readonly #maxGathered: number;
+  readonly #bucket: TokenBucket | undefined;
+  readonly #batcher: Batcher;
+  readonly #intake: Intake;
+  readonly #tries: Tries;
+  /** Aborted when no more alerts are taken. */
+  readonly #life = new AbortController();
+  /** Alerts of batches that were refused as a whole: each goes by itself. */
+  readonly #alone: Delivery[] = [];
+  #output: Output | undefined;
+  #pumping = false;
+  #wake: { timer: NodeJS.Timeout; at: number } | undefined;
+  #idle: (() => void) | undefined;
+  #seen: BreakerState = 'closed';
+
+  constructor(options: OutputWorkerOptions) {
+    const { instance, clock, observer, consumer, log, mask } = options;
+    const { delivery } = instance;
+    this.#options = options;
+    this.#id = instance.id;
+    this.#concurrency = Math.max(1, delivery.concurrency);
+    this.#batchItems = Math.max(1, delivery.batch?.items ?? 1);
+    this.#maxGathered = Math.max(MAX_GATHERED, this.#batchItems);
+    this.breaker = new Breaker({ ...delivery.breaker, minMs: delivery.retry.minMs });
+    this.#bucket =
+      delivery.rateLimit.perSecond > 0 ? new TokenBucket(delivery.rateLimit, clock.now()) : undefined;
+    this.#batcher = new Batcher(delivery.batch);
+    this.#tries = new Tries(delivery.timeoutMs, clock, one => this.#timedOut(one));
+    this.settlement = new Settlement({
+      output: instance.id,
+      policy: delivery.retry,
+      ordered: this.#concurrency === 1,
+      clock,
+      log,
+      observer,
+      mask,
+      parked: (one, dueAt) => {
+        if (!(one instanceof Replayed)) this.#intake.park(dueAt);
+      },
+      buried: () => {
+        this.pump();
+        this.#checkIdle();
+      },
+    });
+    this.#intake = new Intake(this.#batcher, {
+      consumer,
+      accepts: this.settlement.filter(alert => options.accepts(alert)),
+      clock,
+      maxParked: Math.max(MAX_PARKED, this.#concurrency * this.#batchItems),
+      signal: this.#life.signal,
+      skipped: alerts => observer.skipped(instance.id, alerts),
+      ready: () => this.pump(),
+      failed: error =>
+        log.error(
+          { output: instance.id, error: toFailure(error, mask).message },
+          'the log cannot be read; trying again',
+        ),
+    });
+  }
+
+  get replay(): Replay | undefined {
+    return this.#intake.replay;
+  }
+
+  get state(): OutputStatus['state'] {
+    if (!this.#output) return 'opening';
+    if (this.breaker.state === 'closed') return 'running';
+    return this.breaker.asked ? 'paused' : 'failing';
+  }
+
+  /** Starts to deliver. */
+  run(output: Output): void {
+    this.#output = output;
+    this.pump();
+  }
+
+  /** Takes no more alerts, waits for the tries in flight up to the grace time, then aborts them. */
+  async halt(graceMs: number): Promise<void> {
+    this.#life.abort();
+    clearTimeout(this.#wake?.timer);
+    this.replay?.close(new Error('the output was stopped before the replay was done'));
+    if (this.#busy) {
+      const timer = setTimeout(() => this.#idle?.(), graceMs);
+      await new Promise<void>(resolve => {
+        this.#idle = resolve;
+      });
+      clearTimeout(timer);
+    }
+    this.#tries.close();
+    for (const one of this.#tries) {
+      one.ended = true;
+      one.abort(new RetriableError('the output was stopped', { reason: 'other' }));
+    }
+  }
+
+  /** Sends another source's deliveries in turns with the log's; resolves when all are settled. */
+  async runReplay(source: AsyncIterable<Delivery>, total: number | undefined): Promise<void> {
+    const replay = new Replay({
+      source,
+      total,
+      // One more than is in flight, or the log would always be the first to have something.
+      window: Math.min(MAX_REPLAY_WINDOW, this.#concurrency * this.#batchItems + 1),
+      clock: this.#options.clock,
+      ready: () => this.pump(),
+    });
+    this.#intake.replay = replay;
+    if (this.#life.signal.aborted) replay.close(new Error('the output was stopped before the replay began'));
+    this.pump();
+    try {
+      await replay.finished;
+    } finally {
+      this.#intake.replay = undefined;
+    }
+  }
+
+  /** Starts whatever may start. Called whenever that can have changed; sees to its own next call otherwise. */
+  pump(): void {
+    if (this.#pumping || !this.#output || this.#life.signal.aborted) return;
+    this.#pumping = true;
+    try {
+      while (this.#startNext(this.#output)) {}
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** Starts one try. False when there is nothing to start now. */
+  #startNext(output: Output): boolean {
+    const now = this.#options.clock.now();
+    if (this.#tries.size >= this.#concurrency || this.settlement.burying >= MAX_BURYING) return false;
+    const room = this.breaker.room(now);
+    this.#breakerMoved();
+    const slots = Math.min(room, this.#concurrency - this.#tries.size);
+    if (slots <= 0) return this.#wakeAt(this.breaker.pausedUntil);
+    const allowed = this.#bucket?.available(now) ?? Number.POSITIVE_INFINITY;
+    if (allowed < 1) return this.#wakeAt(now + this.#bucket!.waitMs(now));
+
+    if (this.settlement.held > 0) {
+      if (now < this.settlement.heldUntil) return this.#wakeAt(this.settlement.heldUntil);
+      return this.#send(output, this.settlement.takeHeld(Math.min(allowed, this.#batchItems)), now);
+    }
+    const alone = this.#alone.shift();
+    if (alone) return this.#send(output, [alone], now);
+    const want = Math.min(slots * this.#batchItems, allowed, this.#maxGathered) - this.#batcher.size;
+    if (want > 0) this.#intake.gather(want, now);
+    const dueInMs = this.#batcher.dueInMs(now);
+    if (dueInMs === 0) return this.#send(output, this.#batcher.shift(allowed, now), now);
+    if (want > 0) this.#intake.listen(want, now);
+    this.#wakeAt(this.#intake.blockedUntil(now));
+    return this.#wakeAt(dueInMs === undefined ? undefined : now + dueInMs);
+  }
+
+  /** Pumps at that time at the latest. Returns false for the convenience of its callers. */
+  #wakeAt(at: number | undefined): false {
+    if (at === undefined || (this.#wake && this.#wake.at <= at)) return false;
+    clearTimeout(this.#wake?.timer);
+    const timer = setTimeout(
+      () => {
+        this.#wake = undefined;
+        this.pump();
+      },
+      Math.max(0, Math.ceil(at - this.#options.clock.now())),
+    );
+    this.#wake = { timer, at };
+    return false;
+  }
+
+  #send(output: Output, deliveries: readonly Delivery[], now: number): true {
+    this.#bucket?.take(deliveries.length);
+    const one = new Try(deliveries, this.settlement.attempt(deliveries[0]!), now, this.breaker.start());
+    this.#tries.add(one);
+    let sent: Promise<void>;
+    try {
+      sent = Promise.resolve(
+        output.send(
+          deliveries.map(delivery => delivery.alert),
+          one,
+        ),
+      );
+    } catch (error) {
+      sent = Promise.reject(error);
+    }
+    sent.then(
+      () => this.#ended(one, undefined),
+      error => this.#ended(one, error ?? new Error('failed without an error')),
+    );
+    return true;
+  }
+
+  #timedOut(one: Try): void {
+    const error = new RetriableError(`no answer within ${this.#options.instance.delivery.timeoutMs} ms`, {
+      reason: 'timeout',
+    });
+    this.#ended(one, error);
+    one.abort(error);
+  }
+
+  /** The outcome of a try; only the first one counts. */
+  #ended(one: Try, error: unknown): void {
+    if (one.ended) return;
+    one.ended = true;
+    this.#tries.delete(one);
+    const now = this.#options.clock.now();
+    if (error === undefined) {
+      this.breaker.answered(one.probe);
+      this.settlement.accepted(one.deliveries, now - one.startedAt);
+    } else if (error instanceof PartialError) {
+      this.#partly(one, error, now);
+    } else {
+      const failure = this.settlement.note(error);
+      this.#options.observer.tried(this.#id, one.deliveries.length, now - one.startedAt, failure.reason);
+      this.#judgeFarSide(one, failure, now);
+      // One alert that cannot be taken must not take its neighbours along.
+      if (failure instanceof PermanentError && one.deliveries.length > 1) this.#alone.push(...one.deliveries);
+      else this.settlement.unaccepted(one.deliveries, failure, this.state);
+    }
+    this.#breakerMoved();
+    this.pump();
+    this.#checkIdle();
+  }
+
+  /** Some alerts of a batch were refused, each with an error of its own. */
+  #partly(one: Try, error: PartialError, now: number): void {
+    const accepted = one.deliveries.filter((_, index) => !error.failed.has(index));
+    this.settlement.accepted(accepted, now - one.startedAt);
+    let first: Failure | undefined;
+    one.deliveries.forEach((delivery, index) => {
+      const cause = error.failed.get(index);
+      if (!cause) return;
+      const failure = this.settlement.note(cause);
+      first ??= failure;
+      this.#options.observer.tried(this.#id, 1, now - one.startedAt, failure.reason);
+      this.settlement.unaccepted([delivery], failure, this.state);
+    });
+    if (first && accepted.length === 0) this.#judgeFarSide(one, first, now);
+    else this.breaker.answered(one.probe);
+  }
+
+  /** What a failure says about the far side as a whole. */
+  #judgeFarSide(one: Try, failure: Failure, now: number): void {
+    if (failure instanceof RetriableError) {
+      this.breaker.failed(one.probe, now, this.#options.clock.random(), cappedRetryAfter(failure));
+    } else if (failure instanceof DefectError) {
+      this.breaker.failed(one.probe, now, this.#options.clock.random());
+    } else if (failure.reason === 'payload') {
+      this.breaker.released(one.probe);
+    } else {
+      this.breaker.answered(one.probe);
+    }
+  }
+
+  #breakerMoved(): void {
+    const { state } = this.breaker;
+    if (state === this.#seen) return;
+    this.#seen = state;
+    this.#options.observer.breaker(this.#id, state);
+    if (state === 'open') return;
+    // What waits for a retry makes the probe, and goes at once when it got through.
+    this.settlement.hasten();
+    this.#intake.hasten();
+    if (state === 'closed') this.settlement.log.recovered();
+  }
+
+  get #busy(): boolean {
+    return this.#tries.size + this.settlement.burying > 0;
+  }
+
+  #checkIdle(): void {
+    if (!this.#busy) this.#idle?.();
+  }
+}

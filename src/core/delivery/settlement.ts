@@ -1,0 +1,178 @@
+/** What becomes of alerts after a try: delivered, tried again, or given up. Counts and logs each. */
+import type { Alert, Clock, Logger } from '../contract.ts';
+import { PermanentError } from '../errors.ts';
+import { type NextStep, nextStep, type RetryPolicy } from '../retry.ts';
+import type { Delivery } from '../spool/contract.ts';
+import type { DeliveryObserver } from './contract.ts';
+import { DefectError, type Failure, stackOf, toFailure } from './failure.ts';
+import { FailureLog } from './failure-log.ts';
+
+export interface SettlementOptions {
+  /** The output's id. */
+  output: string;
+  policy: RetryPolicy;
+  /** Keeps alerts that failed in hand: everything behind them waits. */
+  ordered: boolean;
+  clock: Clock;
+  log: Logger;
+  observer: DeliveryObserver;
+  mask: ((text: string) => string) | undefined;
+  /** An alert went back to the log until then. */
+  parked(delivery: Delivery, dueAt: number): void;
+  /** An alert that was given up is stored. */
+  buried(): void;
+}
+
+export class Settlement {
+  readonly log: FailureLog;
+  lastSuccessAt: number | undefined;
+  lastFailureAt: number | undefined;
+  /** Without secrets. */
+  lastError: string | undefined;
+  /** Alerts on their way into the dead letters. */
+  burying = 0;
+  /** Where order is kept: the alerts whose next try everything waits for. */
+  readonly #held: Delivery[] = [];
+  /** Number of the next try of alerts that were held: the log knows nothing of it. */
+  readonly #attempts = new Map<Delivery, number>();
+  #heldUntil = 0;
+  readonly #options: SettlementOptions;
+
+  constructor(options: SettlementOptions) {
+    this.#options = options;
+    this.log = new FailureLog(options.output, options.log);
+  }
+
+  /** How many alerts are held for the sake of order. */
+  get held(): number {
+    return this.#held.length;
+  }
+
+  /** When the next try of what is held is due, in milliseconds since the epoch. */
+  get heldUntil(): number {
+    return this.#heldUntil;
+  }
+
+  takeHeld(max: number): Delivery[] {
+    return this.#held.splice(0, max);
+  }
+
+  /** The far side is back: what is held is due now. */
+  hasten(): void {
+    this.#heldUntil = 0;
+  }
+
+  /** Number of the try that comes next, or is under way, for an alert. */
+  attempt(delivery: Delivery): number {
+    return this.#attempts.get(delivery) ?? delivery.attempt;
+  }
+
+  accepted(deliveries: readonly Delivery[], durationMs: number): void {
+    const { output, observer, clock } = this.#options;
+    if (deliveries.length === 0) return;
+    const now = clock.now();
+    this.lastSuccessAt = now;
+    observer.tried(output, deliveries.length, durationMs, 'ok');
+    observer.delivered(
+      output,
+      deliveries.map(delivery => now - delivery.appendedAt),
+    );
+    for (const delivery of deliveries) {
+      this.#attempts.delete(delivery);
+      delivery.ack();
+    }
+  }
+
+  /**
+   * Alerts that were not accepted: each is tried again or given up.
+   * @param state how the output is doing, for the log
+   */
+  unaccepted(deliveries: readonly Delivery[], failure: Failure, state: string): void {
+    const { clock, policy } = this.#options;
+    const now = clock.now();
+    let again = 0;
+    let retryInMs = Number.POSITIVE_INFINITY;
+    for (const delivery of deliveries) {
+      const attempt = this.attempt(delivery);
+      const step = nextStep(failure, attempt, now - delivery.appendedAt, policy, clock.random());
+      if (step.giveUp !== undefined) {
+        this.#bury(delivery, failure, step.giveUp, now);
+      } else {
+        again++;
+        retryInMs = Math.min(retryInMs, step.retryInMs);
+        this.#retry(delivery, attempt, step.retryInMs, failure, now);
+      }
+    }
+    if (again > 0) {
+      this.log.retrying(failure.reason, failure.message, again, now, { state, retryInMs });
+    }
+  }
+
+  /** Takes note of a failed try; of a defect also where it came from. */
+  note(error: unknown): Failure {
+    const failure = this.noteOpening(error);
+    if (failure instanceof DefectError) {
+      this.log.defect(failure.message, stackOf(error), this.#options.clock.now());
+    }
+    return failure;
+  }
+
+  /** Takes note of a failure to open: any error is as good as another there (a file that cannot be read). */
+  noteOpening(error: unknown): Failure {
+    const failure = toFailure(error, this.#options.mask);
+    this.lastFailureAt = this.#options.clock.now();
+    this.lastError = failure.message;
+    return failure;
+  }
+
+  /** A filter that fails on an alert must not lose it. */
+  filter(accepts: (alert: Alert) => boolean): (alert: Alert) => boolean {
+    return alert => {
+      try {
+        return accepts(alert);
+      } catch (error) {
+        this.note(error);
+        return true;
+      }
+    };
+  }
+
+  #retry(delivery: Delivery, attempt: number, inMs: number, failure: Failure, now: number): void {
+    const { output, observer, ordered, parked } = this.#options;
+    observer.retried(output, failure.reason);
+    if (ordered) {
+      // In hand, not back to the log: that would hand out the next alert meanwhile.
+      this.#held.push(delivery);
+      this.#heldUntil = Math.max(this.#heldUntil, now + inMs);
+      this.#attempts.set(delivery, attempt + 1);
+    } else {
+      delivery.retry(inMs, failure);
+      parked(delivery, now + inMs);
+    }
+  }
+
+  #bury(delivery: Delivery, failure: Failure, why: NonNullable<NextStep['giveUp']>, now: number): void {
+    const { output, observer, buried, log } = this.#options;
+    const { reason } = failure;
+    const prefix = {
+      refused: '',
+      attempts: `given up after ${this.attempt(delivery)} tries: `,
+      age: `given up ${Math.round((now - delivery.appendedAt) / 1000)} s after it came in: `,
+    }[why];
+    const error = new PermanentError(prefix + failure.message, { reason, cause: failure });
+    this.#attempts.delete(delivery);
+    observer.buried(output, reason);
+    this.log.buried(delivery.alert, reason, error.message, now);
+    this.burying++;
+    delivery
+      .bury(error)
+      .catch(problem => {
+        const { message } = toFailure(problem, this.#options.mask);
+        log.error({ output, error: message, uuid: delivery.alert.uuid }, 'dead letter cannot be stored');
+      })
+      .then(() => {
+        this.burying--;
+        buried();
+      });
+  }
+}

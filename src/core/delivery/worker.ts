@@ -1,0 +1,175 @@
+/**
+ * One output at work: takes alerts from its place in the log, sends them through the open output, and settles each
+ * one: delivered, to be tried again, or given up. Outputs know nothing of all this.
+ */
+import type { OutputInstance } from '../config/types.ts';
+import type { Alert, Clock, Logger, Output } from '../contract.ts';
+import { PartialError, RetriableError } from '../errors.ts';
+import type { Consumer, DeadLetters, Delivery } from '../spool/contract.ts';
+import type { DeliveryObserver, OutputStatus } from './contract.ts';
+import { toFailure } from './failure.ts';
+import { openUntilItWorks, pause } from './opening.ts';
+import { Pump } from './pump.ts';
+
+export interface OutputWorkerOptions {
+  instance: OutputInstance;
+  /** Whether an alert is for this output. */
+  accepts(alert: Alert): boolean;
+  /** Opens the output; called again after a failure. */
+  open(): Promise<Output>;
+  consumer: Consumer;
+  clock: Clock;
+  log: Logger;
+  observer: DeliveryObserver;
+  /** For the status only; alerts get there by their delivery's `bury`. */
+  deadLetters?: Pick<DeadLetters, 'count'>;
+  /** Masks secrets in what errors say, before it is logged, shown or kept. */
+  mask?(text: string): string;
+}
+
+const OPEN_TIMEOUT_MS = 30_000;
+const CLOSE_TIMEOUT_MS = 5_000;
+
+export class OutputWorker {
+  readonly #options: OutputWorkerOptions;
+  readonly #id: string;
+  readonly #pump: Pump;
+  /** Aborted when the output is not wanted any more. */
+  readonly #life = new AbortController();
+  #output: Output | undefined;
+  #replays = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: OutputWorkerOptions) {
+    this.#options = options;
+    this.#id = options.instance.id;
+    this.#pump = new Pump(options);
+  }
+
+  /** Opens the output, however often it takes, and starts to deliver. */
+  start(): void {
+    const { instance, open, clock } = this.#options;
+    const { retry, breaker, timeoutMs } = instance.delivery;
+    const { settlement } = this.#pump;
+    void openUntilItWorks({
+      open,
+      clock,
+      signal: this.#life.signal,
+      minMs: retry.minMs,
+      maxMs: breaker.maxMs,
+      timeoutMs: Math.max(OPEN_TIMEOUT_MS, timeoutMs),
+      failed: (error, retryInMs) => {
+        const { reason, message } = settlement.noteOpening(error);
+        settlement.log.opening(reason, message, clock.now(), retryInMs);
+      },
+    }).then(output => {
+      if (!output) return;
+      this.#output = output;
+      if (this.#life.signal.aborted) return this.#closeOutput();
+      settlement.log.recovered();
+      this.#pump.run(output);
+    });
+  }
+
+  /**
+   * Takes no more alerts, lets the tries in flight finish within the grace time, then aborts them and closes the output.
+   * What is not settled by then is handed out again after the next start. Never rejects; safe to call twice.
+   */
+  stop(graceMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#life.abort();
+    await this.#pump.halt(graceMs);
+    this.#options.consumer.close();
+    await this.#closeOutput();
+    this.#closed = true;
+  }
+
+  async #closeOutput(): Promise<void> {
+    const limit = new AbortController();
+    try {
+      await Promise.race([this.#output?.close?.(), pause(CLOSE_TIMEOUT_MS, limit.signal)]);
+    } catch (error) {
+      this.#options.log.warn(
+        { output: this.#id, error: toFailure(error, this.#options.mask).message },
+        'output did not close well',
+      );
+    } finally {
+      limit.abort();
+    }
+  }
+
+  status(): OutputStatus {
+    const { instance, consumer, deadLetters } = this.#options;
+    const stats = consumer.stats();
+    const { replay, breaker, settlement } = this.#pump;
+    return {
+      id: this.#id,
+      type: instance.definition.name,
+      state: this.#closed ? 'stopped' : this.#pump.state,
+      breaker: breaker.state,
+      pausedUntil: breaker.pausedUntil,
+      depth: stats.depth,
+      inFlight: Math.max(0, stats.inFlight - settlement.held),
+      waiting: stats.waiting + settlement.held + (replay?.waiting ?? 0),
+      oldestAt: stats.oldestAt,
+      deadLetters: deadLetters?.count(this.#id) ?? 0,
+      dropped: stats.dropped,
+      lastSuccessAt: settlement.lastSuccessAt,
+      lastFailureAt: settlement.lastFailureAt,
+      lastError: settlement.lastError,
+      ...(replay && { replay: { total: replay.total, done: replay.done, failed: replay.failed } }),
+    };
+  }
+
+  /**
+   * One try of an alert that is in no log, past queue, limits and breaker.
+   * @throws RetriableError | PermanentError as the try fails
+   */
+  async sendNow(alert: Alert, signal: AbortSignal): Promise<void> {
+    if (!this.#output) {
+      const { lastError } = this.#pump.settlement;
+      const why = lastError ? `: ${lastError}` : '';
+      throw new RetriableError(`the output is not open yet${why}`, { reason: 'network' });
+    }
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#options.instance.delivery.timeoutMs)]);
+    const startedAt = this.#options.clock.now();
+    const tried = (outcome: Parameters<DeliveryObserver['tried']>[3]) =>
+      this.#options.observer.tried(this.#id, 1, this.#options.clock.now() - startedAt, outcome);
+    try {
+      await Promise.race([this.#output.send([alert], { signal: limit, attempt: 1 }), aborted(limit)]);
+    } catch (error) {
+      const failure = this.#pump.settlement.note(error instanceof PartialError ? error.failed.get(0) : error);
+      tried(failure.reason);
+      throw failure;
+    }
+    tried('ok');
+    this.#pump.breaker.hurry(this.#options.clock.now());
+    this.#pump.pump();
+  }
+
+  /**
+   * Sends the deliveries of another source through the same window, limits and breaker, taking turns with the log.
+   * Resolves when all are settled. One replay at a time: a second one waits for the first.
+   * @throws when the source fails or the worker stops; what is not settled stays with the source
+   */
+  replay(source: AsyncIterable<Delivery>, total?: number): Promise<void> {
+    const run = this.#replays.then(() => this.#pump.runReplay(source, total));
+    this.#replays = run.catch(() => {});
+    return run;
+  }
+}
+
+/** Rejects when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = () =>
+      reject(new RetriableError('no answer in time', { reason: 'timeout', cause: signal.reason }));
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail, { once: true });
+  });
+}
