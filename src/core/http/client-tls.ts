@@ -1,0 +1,136 @@
+/** TLS of outgoing connections: whom to trust, and who we are. */
+import { readFileSync, statSync } from 'node:fs';
+import {
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+  setDefaultCACertificates,
+} from 'node:tls';
+import type { ConnectionConfig } from '../config/types.ts';
+import type { TlsSettings } from '../contract.ts';
+
+/** The part of a connection's settings that TLS is made of. */
+export type TlsConfig = Pick<ConnectionConfig, 'verify' | 'caFiles' | 'certFile' | 'keyFile' | 'serverName'>;
+
+/**
+ * Reads the files of a connection.
+ * @throws Error with a sentence that names the file and what is wrong with it
+ */
+export function readTls(config: TlsConfig): TlsSettings {
+  const ca = config.caFiles.map(file => readPem(file, 'certificate authority'));
+  return {
+    verify: config.verify,
+    ...(ca.length > 0 && { ca }),
+    ...(config.certFile !== '' && { cert: readPem(config.certFile, 'client certificate') }),
+    ...(config.keyFile !== '' && { key: readPem(config.keyFile, 'client key') }),
+    ...(config.serverName !== '' && { serverName: config.serverName }),
+  };
+}
+
+function readPem(file: string, what: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`the ${what} ${file} cannot be read (${code})`, { cause: error });
+  }
+  // OpenSSL takes an authority file without any certificate in silence, and then trusts nobody.
+  if (!text.includes('-----BEGIN ')) throw new Error(`the ${what} ${file} is not in PEM format`);
+  return text;
+}
+
+let systemTrusted = false;
+
+/**
+ * Makes every TLS connection of the process trust the system's certificates (on Linux also `SSL_CERT_FILE` and
+ * `SSL_CERT_DIR`) besides Node's own and `NODE_EXTRA_CA_CERTS`. Node alone would ignore an authority that a company
+ * has put into its images, which programs in Go, and so falcosidekick, trust. Once for all, because a store of one's
+ * own costs each output some 15 ms and 1.5 MiB.
+ */
+export function trustSystem(): void {
+  if (systemTrusted) return;
+  systemTrusted = true;
+  const known = getCACertificates('default');
+  const all = [...new Set([...known, ...getCACertificates('system')])];
+  if (all.length > known.length) setDefaultCACertificates(all);
+}
+
+/** Certificates for a client library that wants the whole list: the system's and the given ones; undefined: the default. */
+export function trustedCertificates(settings: Pick<TlsSettings, 'ca'>): string[] | undefined {
+  trustSystem();
+  return settings.ca && [...getCACertificates('default'), ...settings.ca];
+}
+
+/** Changed files are noticed on a new connection, at most this often. */
+const CHECK_MS = 10_000;
+
+/** The secure context of one output's connections; made anew when its files have changed. */
+export class ClientTls {
+  readonly #config: TlsConfig;
+  readonly #now: () => number;
+  #settings: TlsSettings;
+  #context: SecureContext | undefined;
+  #stamp: string;
+  #checkedAt: number;
+
+  /** @throws Error as readTls does */
+  constructor(config: TlsConfig, now: () => number = Date.now) {
+    this.#config = config;
+    this.#now = now;
+    this.#stamp = this.#stampOf();
+    this.#settings = readTls(config);
+    this.#checkedAt = now();
+    // Files that do not fit are told of at the start, not with the first alert.
+    if (this.#stamp !== '') this.#context = this.#contextOf(this.#settings);
+  }
+
+  /** For `tls.connect`. */
+  options(): { secureContext: SecureContext; rejectUnauthorized: boolean; servername?: string } {
+    this.#refresh();
+    this.#context ??= this.#contextOf(this.#settings);
+    const { verify, serverName } = this.#settings;
+    return {
+      secureContext: this.#context,
+      rejectUnauthorized: verify,
+      ...(serverName && { servername: serverName }),
+    };
+  }
+
+  #refresh(): void {
+    const now = this.#now();
+    if (now - this.#checkedAt < CHECK_MS) return;
+    this.#checkedAt = now;
+    const stamp = this.#stampOf();
+    if (stamp === this.#stamp) return;
+    try {
+      const settings = readTls(this.#config);
+      this.#context = this.#contextOf(settings);
+      this.#settings = settings;
+      this.#stamp = stamp;
+    } catch {
+      // Certificate and key are written one after the other: what was read before serves until both fit.
+    }
+  }
+
+  #contextOf({ ca, cert, key }: TlsSettings): SecureContext {
+    try {
+      return createSecureContext({ ca: trustedCertificates({ ca }), cert, key, minVersion: 'TLSv1.2' });
+    } catch (error) {
+      const { certFile, keyFile, caFiles } = this.#config;
+      const names = [certFile, keyFile, ...caFiles].filter(Boolean).join(', ');
+      throw new Error(`TLS: ${names} cannot be used: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  #stampOf(): string {
+    const { caFiles, certFile, keyFile } = this.#config;
+    return [...caFiles, certFile, keyFile]
+      .filter(Boolean)
+      .map(file => {
+        const stat = statSync(file, { throwIfNoEntry: false });
+        return stat ? `${stat.ino}:${stat.mtimeMs}:${stat.size}` : '';
+      })
+      .join(' ');
+  }
+}

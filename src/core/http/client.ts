@@ -1,0 +1,302 @@
+/**
+ * The one way out over HTTP: keep-alive pools on undici's `dispatch`, with the output's TLS, proxy and headers. Reads
+ * every answer to its end, so that connections are used again.
+ */
+import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
+import type { ConnectionConfig } from '../config/types.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../contract.ts';
+import { PermanentError, RetriableError } from '../errors.ts';
+import { ClientTls } from './client-tls.ts';
+import { Exchange } from './exchange.ts';
+import { toHttpFailure } from './failures.ts';
+import { type ProxyEnvironment, proxyFor } from './proxy.ts';
+
+export { readTls, trustedCertificates } from './client-tls.ts';
+
+export interface HttpClientOptions {
+  connection: ConnectionConfig;
+  /** Connections per host: as many as there are sends at once. */
+  connections: number;
+  /** Where the proxy variables are read from. */
+  env?: ProxyEnvironment;
+  connectTimeoutMs?: number;
+  /** Longest silence within the body of an answer. */
+  bodyTimeoutMs?: number;
+}
+
+/** falcosidekick's name: receivers may tell their senders apart by it. */
+const USER_AGENT = 'Falcosidekick';
+/** Below the idle limits of common servers and load balancers (60 s and up); a server's own hint goes first. */
+const KEEP_ALIVE_MS = 30_000;
+const MAX_REDIRECTS = 3;
+/** Hosts of one output at once; an output that takes its host from alerts must not pile up pools. */
+const MAX_POOLS = 32;
+const MAX_TARGETS = 256;
+/** Headers that may go along to another origin: none that could hold a credential. */
+const PORTABLE = /^(accept|content-type|content-encoding|user-agent|ce-.*)$/;
+/** Headers that are the connection's own business. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** A URL taken apart. */
+interface Target {
+  url: URL;
+  origin: string;
+  path: string;
+  /** From user name and password in the URL. */
+  authorization: string | undefined;
+}
+
+/** One request on its way to one origin. */
+interface Call {
+  target: Target;
+  request: HttpRequest;
+  /** The output's headers and the configured ones, those left that may go to this origin. */
+  own: Readonly<Record<string, string>>;
+  custom: ReadonlyMap<string, string>;
+  signal: AbortSignal;
+}
+
+/** What a request to an origin goes through. */
+interface Route {
+  dispatcher: Dispatcher;
+  /** For a proxy that is asked for plain HTTP: the request line holds the whole URL. */
+  absolute: { host: string; headers: readonly string[] } | undefined;
+}
+
+/**
+ * @throws Error when TLS files cannot be read or a custom header cannot be sent
+ */
+export function createHttpClient(options: HttpClientOptions): HttpClient & { close(): Promise<void> } {
+  return new PooledClient(options);
+}
+
+class PooledClient implements HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #env: ProxyEnvironment;
+  readonly #tls: ClientTls;
+  /** Custom headers, lower case; they win over the output's. */
+  readonly #headers: ReadonlyMap<string, string>;
+  readonly #routes = new Map<string, Route>();
+  readonly #targets = new Map<string, Target>();
+  #closed = false;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#env = options.env ?? process.env;
+    this.#tls = new ClientTls(options.connection);
+    this.#headers = customHeaders(options.connection.headers);
+  }
+
+  async send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+    let target = this.#target(request.url);
+    let headers: Readonly<Record<string, string>> = request.headers;
+    let custom = this.#headers;
+    for (let redirects = 0; ; redirects++) {
+      const answer = await this.#once({ target, request, own: headers, custom, signal });
+      const next = redirects < MAX_REDIRECTS ? redirection(answer, target) : undefined;
+      if (next === undefined) return answer;
+      const moved = this.#target(next);
+      if (moved.origin !== target.origin) {
+        headers = Object.fromEntries(Object.entries(headers).filter(([name]) => PORTABLE.test(name)));
+        custom = new Map([...custom].filter(([name]) => PORTABLE.test(name)));
+      }
+      target = moved;
+    }
+  }
+
+  /** Safe to call twice. Requests under way are ended: who closes has waited for those that matter. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const routes = [...this.#routes.values()];
+    this.#routes.clear();
+    await Promise.all(routes.map(({ dispatcher }) => dispatcher.destroy()));
+  }
+
+  #once({ target, request, own, custom, signal }: Call): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      const headers = wireHeaders(target, own, custom);
+      const exchange = new Exchange({ target, headers, signal, resolve, reject });
+      if (!exchange.start()) return;
+      try {
+        const { dispatcher, absolute } = this.#route(target);
+        if (absolute) {
+          if (!headers.includes('host')) headers.push('host', absolute.host);
+          headers.push(...absolute.headers);
+        }
+        dispatcher.dispatch(
+          {
+            origin: target.origin,
+            path: absolute ? target.origin + target.path : target.path,
+            method: request.method,
+            headers,
+            body: request.body,
+          },
+          exchange,
+        );
+      } catch (error) {
+        exchange.fail(toHttpFailure(error, target.origin));
+      }
+    });
+  }
+
+  #target(text: string): Target {
+    const known = this.#targets.get(text);
+    if (known) return known;
+    const target = parseTarget(text);
+    if (this.#targets.size >= MAX_TARGETS) this.#targets.clear();
+    this.#targets.set(text, target);
+    return target;
+  }
+
+  #route(target: Target): Route {
+    const known = this.#routes.get(target.origin);
+    if (known) return known;
+    if (this.#closed) throw new RetriableError('the client is closed', { reason: 'other' });
+    if (this.#routes.size >= MAX_POOLS) {
+      const [oldest, route] = this.#routes.entries().next().value!;
+      this.#routes.delete(oldest);
+      // What is under way there may end first.
+      void route.dispatcher.close();
+    }
+    const route = this.#connect(target);
+    this.#routes.set(target.origin, route);
+    return route;
+  }
+
+  #connect(target: Target): Route {
+    const proxy = proxyFor(target.url, this.#env, this.#options.connection.proxy);
+    if (!proxy) return { dispatcher: new Pool(target.origin, this.#poolOptions()), absolute: undefined };
+    const token = basicAuthorization(proxy);
+    if (target.url.protocol === 'http:' && proxy.protocol !== 'socks5:') {
+      return {
+        dispatcher: new Pool(proxy.origin, this.#poolOptions()),
+        absolute: { host: target.url.host, headers: token ? ['proxy-authorization', token] : [] },
+      };
+    }
+    const timeout = this.#connectTimeoutMs;
+    const uri = proxy.protocol === 'socks5:' ? proxy.href : proxy.origin;
+    return {
+      dispatcher: new ProxyAgent({
+        ...this.#poolOptions(),
+        uri,
+        token,
+        requestTls: { ...this.#tls.options(), timeout },
+        proxyTls: { ...this.#tls.options(), servername: undefined, timeout },
+        clientFactory: (origin, settings) => new Pool(origin, { ...settings, headersTimeout: timeout }),
+      }),
+      absolute: undefined,
+    };
+  }
+
+  get #connectTimeoutMs(): number {
+    return this.#options.connectTimeoutMs ?? 10_000;
+  }
+
+  #poolOptions(): Pool.Options {
+    // Sessions are kept by the connector; a new one is made only when the certificates have changed.
+    let connector: { context: unknown; connect: buildConnector.connector } | undefined;
+    return {
+      connections: this.#options.connections,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      // The signal ends what takes too long; a second clock would only cost.
+      headersTimeout: 0,
+      bodyTimeout: this.#options.bodyTimeoutMs ?? 3_000,
+      connect: (options, callback) => {
+        try {
+          const tls = options.protocol === 'https:' ? this.#tls.options() : undefined;
+          if (!connector || connector.context !== tls?.secureContext) {
+            const connect = buildConnector({ ...tls, timeout: this.#connectTimeoutMs });
+            connector = { context: tls?.secureContext, connect };
+          }
+          connector.connect(options, callback);
+        } catch (error) {
+          callback(error as Error, null);
+        }
+      },
+    };
+  }
+}
+
+/** Where a 307 or 308 leads; undefined for all other answers, and where it would give up encryption. */
+function redirection(answer: HttpResponse, from: Target): string | undefined {
+  if (answer.status !== 307 && answer.status !== 308) return undefined;
+  const { location } = answer.headers;
+  const next = typeof location === 'string' ? URL.parse(location, from.url.href) : null;
+  if (!next || !/^https?:$/.test(next.protocol)) return undefined;
+  return from.url.protocol === 'https:' && next.protocol === 'http:' ? undefined : next.href;
+}
+
+function parseTarget(text: string): Target {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new PermanentError('the address is not an HTTP URL', { reason: 'payload' });
+  }
+  return {
+    url,
+    origin: url.origin,
+    path: url.pathname + url.search,
+    authorization: basicAuthorization(url),
+  };
+}
+
+function basicAuthorization({ username, password }: URL): string | undefined {
+  if (username === '' && password === '') return undefined;
+  const pair = `${decode(username)}:${decode(password)}`;
+  return `Basic ${Buffer.from(pair).toString('base64')}`;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A lone % stands for itself.
+    return text;
+  }
+}
+
+function customHeaders(headers: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  const custom = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    const key = name.trim().toLowerCase();
+    if (HOP_BY_HOP.has(key)) continue;
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(key))
+      throw new Error(`customheaders: "${name}" is not a header name`);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) {
+      throw new Error(`customheaders: the value of ${name} holds a control character`);
+    }
+    // Raw UTF-8 on the wire, as Go writes it.
+    custom.set(key, Buffer.from(value).toString('latin1'));
+  }
+  return custom;
+}
+
+function wireHeaders(
+  target: Target,
+  own: Readonly<Record<string, string>>,
+  custom: ReadonlyMap<string, string>,
+): string[] {
+  const headers: string[] = [];
+  let agent = false;
+  let authorization = false;
+  for (const name in own) {
+    if (custom.has(name)) continue;
+    agent ||= name === 'user-agent';
+    authorization ||= name === 'authorization';
+    headers.push(name, own[name]!);
+  }
+  for (const [name, value] of custom) headers.push(name, value);
+  if (!agent && !custom.has('user-agent')) headers.push('user-agent', USER_AGENT);
+  if (target.authorization !== undefined && !authorization && !custom.has('authorization')) {
+    headers.push('authorization', target.authorization);
+  }
+  return headers;
+}
