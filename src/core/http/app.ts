@@ -1,0 +1,82 @@
+/** The express application: everything but the taking of alerts. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import express, { type NextFunction, type Request, type Response } from 'express';
+import type { Logger } from '../contract.ts';
+import { testDraft } from '../test-alert.ts';
+import { sendEarly, sendJson, sendText } from './answer.ts';
+import { createApi } from './api.ts';
+import type { Backend } from './backend.ts';
+import type { Ingest, Settings } from './ingest.ts';
+import type { Refusals } from './refusals.ts';
+
+/** What the application needs of the server around it. */
+export interface AppOptions {
+  backend: Backend;
+  ingest: Ingest;
+  refusals: Refusals;
+  settings: Settings;
+  /** What may be shown of a request's path. */
+  shownPath(request: IncomingMessage): string;
+  version: string;
+  /** Aborted when the server stops. */
+  stopping: AbortSignal;
+  log: Logger;
+}
+
+const HEALTHY = '{"status": "ok"}';
+
+/** The answers of falcosidekick's endpoints are its own: bodies, types and statuses are what its users' checks expect. */
+export function createApp(options: AppOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  const { backend, ingest, log } = options;
+  const app = express();
+  app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
+
+  app.all('/ping', (_request, response) => sendText(response, 200, 'pong\n'));
+  app.all('/healthz', (_request, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': HEALTHY.length });
+    response.end(HEALTHY);
+  });
+  app.all('/readyz', (_request, response) => {
+    const readiness = backend.readiness();
+    sendJson(response, readiness.ready ? 200 : 503, readiness);
+  });
+  app.all('/metrics', senderOnly(options), async (_request, response) => {
+    const { contentType, text } = await backend.metrics();
+    response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(text) });
+    response.end(text);
+  });
+  app.post('/test', senderOnly(options), (request, response) => {
+    ingest.takeTest(request, response, testDraft(Date.now()));
+  });
+  app.use('/api', createApi(options));
+  app.use((request, response) => {
+    options.refusals.noteRequest(request, options.shownPath(request), {
+      reason: 'method',
+      message: `${request.method} takes no alerts; they are sent with POST`,
+    });
+    sendText(response, 400, 'Please send with post http method\n');
+  });
+  app.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
+    log.error({ err: error }, 'HTTP: unexpected error');
+    if (response.headersSent) next(error);
+    else sendText(response, 500, 'internal error; the log has the details\n');
+  });
+  return app;
+}
+
+/** Lets only those in who may send alerts. */
+function senderOnly({ settings, refusals, shownPath }: AppOptions) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    if (settings.auth.allows(request)) {
+      next();
+      return;
+    }
+    refusals.noteRequest(request, shownPath(request), {
+      reason: 'unauthorized',
+      message: 'missing or wrong credentials',
+    });
+    sendEarly(request, response, 401, 'missing or wrong credentials\n', {
+      'WWW-Authenticate': settings.auth.challenge,
+    });
+  };
+}

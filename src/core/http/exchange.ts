@@ -1,0 +1,149 @@
+/** One request and its answer, between undici's callbacks and a promise. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { HttpResponse } from '../contract.ts';
+import { PermanentError, RetriableError } from '../errors.ts';
+import { toHttpFailure } from './failures.ts';
+
+/** Kept of an answer's body. */
+const MAX_BODY_BYTES = 64 * 1024;
+/** Read of an answer's body; beyond, the connection is given up. */
+const MAX_DRAIN_BYTES = 1024 * 1024;
+
+export interface ExchangeOptions {
+  target: { origin: string; path: string };
+  /** Names and values in turns, as sent. */
+  headers: readonly string[];
+  signal: AbortSignal;
+  resolve(response: HttpResponse): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Once a status has arrived, it is the answer: a body that stalls or breaks off is cut where it ends. Taking it for a
+ * failure would send an alert again and again that was accepted.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #options: ExchangeOptions;
+  #controller: Dispatcher.DispatchController | undefined;
+  #settled = false;
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+  }
+
+  /** Listens to the signal. False when it has aborted already: nothing is to be sent then. */
+  start(): boolean {
+    const { signal } = this.#options;
+    if (signal.aborted) {
+      this.fail(abortError(signal));
+      return false;
+    }
+    signal.addEventListener('abort', this);
+    return true;
+  }
+
+  /** The signal's abort. */
+  handleEvent(): void {
+    const error = abortError(this.#options.signal);
+    this.fail(error);
+    this.#controller?.abort(error);
+  }
+
+  fail(error: Error): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#options.reject(error);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // Aborted while it waited for a connection.
+    if (this.#settled) controller.abort(abortError(this.#options.signal));
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    // 103 and the like come before the answer.
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    const room = MAX_BODY_BYTES - Math.min(this.#bytes, MAX_BODY_BYTES);
+    // A copy: undici's chunk is a piece of a larger buffer that would be kept with it.
+    if (room > 0) this.#chunks.push(Buffer.from(chunk.subarray(0, room)));
+    this.#bytes += chunk.length;
+    if (this.#bytes > MAX_DRAIN_BYTES) {
+      this.#answer();
+      controller.abort(new RetriableError('the answer is too long', { reason: 'network' }));
+    }
+  }
+
+  onResponseEnd(): void {
+    this.#answer();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#status > 0) this.#answer();
+    else this.fail(toHttpFailure(error, this.#options.target.origin));
+  }
+
+  #answer(): void {
+    if (this.#settled) return;
+    this.#settle();
+    const body = this.#chunks.length === 0 ? '' : Buffer.concat(this.#chunks).toString();
+    this.#options.resolve(new Answer(this.#status, this.#headers, body, this.#options));
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#options.signal.removeEventListener('abort', this);
+  }
+}
+
+function abortError(signal: AbortSignal): Error {
+  const { reason } = signal;
+  if (reason instanceof RetriableError || reason instanceof PermanentError) return reason;
+  return new RetriableError('ended before an answer came', { reason: 'timeout', cause: reason });
+}
+
+/** Headers whose values are no secret and may well stand in an answer. */
+const PLAIN = /^(accept|content-.*|user-agent|ce-.*)$/;
+
+class Answer implements HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly #sent: ExchangeOptions;
+
+  constructor(status: number, headers: IncomingHttpHeaders, body: string, sent: ExchangeOptions) {
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
+    this.#sent = sent;
+  }
+
+  secrets(): string[] {
+    const { target, headers } = this.#sent;
+    const [path = '', query = ''] = target.path.split('?', 2);
+    const found = [target.path, path, query, ...path.split('/').filter(part => part.length >= 8)];
+    for (const value of new URLSearchParams(query).values()) found.push(value);
+    for (let index = 0; index < headers.length; index += 2) {
+      if (PLAIN.test(headers[index]!)) continue;
+      const value = headers[index + 1]!;
+      found.push(value, ...value.split(/\s+/));
+      const basic = /^Basic\s+(\S+)$/i.exec(value);
+      if (basic) found.push(...Buffer.from(basic[1]!, 'base64').toString().split(':'));
+    }
+    return found.filter(text => text.length >= 4);
+  }
+}

@@ -1,0 +1,104 @@
+/** The memory of what was refused: the last ones for the API, a count for the metrics, a line for the log. */
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Logger } from '../contract.ts';
+import type { IngestObserver, RequestRefusal } from './backend.ts';
+
+/** A request (or alerts in it) that was not taken. */
+export interface RefusedRequest {
+  /** Milliseconds since the epoch. */
+  at: number;
+  reason: RequestRefusal;
+  /** A sentence for whoever runs the sender. */
+  message: string;
+  /** How many alerts; absent when the request as a whole was refused. */
+  alerts?: number;
+  method?: string;
+  /** Without query, and without what could be a secret. */
+  path?: string;
+  sender: { address: string; userAgent?: string; forwardedFor?: string };
+  /** Size of the body where it is known. */
+  bytes?: number;
+}
+
+const KEPT = 100;
+const LONGEST_TEXT = 200;
+const LOG_EVERY_MS = 60_000;
+
+export class Refusals {
+  readonly #observer: IngestObserver;
+  readonly #log: Logger;
+  readonly #ring: RefusedRequest[] = [];
+  readonly #logged = new Map<RequestRefusal, { at: number; hidden: number }>();
+
+  constructor(observer: IngestObserver, log: Logger) {
+    this.#observer = observer;
+    this.#log = log;
+  }
+
+  /** The last refusals, oldest first. */
+  list(): RefusedRequest[] {
+    return [...this.#ring];
+  }
+
+  /** Notes that a request, or some of its alerts, was refused. `path` is what may be shown of its path. */
+  noteRequest(
+    request: IncomingMessage,
+    path: string,
+    refusal: { reason: RequestRefusal; message: string; bytes?: number; error?: unknown },
+    counts: readonly RequestRefusal[] = [refusal.reason],
+  ): void {
+    const { headers } = request;
+    const declared = headers['content-length'];
+    this.#note(
+      {
+        at: Date.now(),
+        reason: refusal.reason,
+        message: refusal.message,
+        ...(counts.length > 1 ? { alerts: counts.length } : {}),
+        method: request.method,
+        path: cut(path),
+        sender: {
+          address: request.socket.remoteAddress ?? '',
+          ...(headers['user-agent'] ? { userAgent: cut(headers['user-agent']) } : {}),
+          ...(headers['x-forwarded-for'] ? { forwardedFor: cut(String(headers['x-forwarded-for'])) } : {}),
+        },
+        bytes: refusal.bytes ?? (declared === undefined ? undefined : Number(declared)),
+      },
+      counts,
+      refusal.error,
+    );
+  }
+
+  /** Notes that a connection was refused before there was a request. */
+  noteConnection(socket: Pick<Socket, 'remoteAddress'>, reason: RequestRefusal, message: string): void {
+    this.#note({ at: Date.now(), reason, message, sender: { address: socket.remoteAddress ?? '' } }, [
+      reason,
+    ]);
+  }
+
+  #note(refused: RefusedRequest, counts: readonly RequestRefusal[], error?: unknown): void {
+    for (const reason of counts) this.#observer.refused(reason);
+    this.#ring.push(refused);
+    if (this.#ring.length > KEPT) this.#ring.shift();
+    this.#write(refused, error);
+  }
+
+  // A sender that is set up wrongly is refused again and again: one line a minute for each reason says it all.
+  #write(refused: RefusedRequest, error: unknown): void {
+    const last = this.#logged.get(refused.reason);
+    if (last && refused.at - last.at < LOG_EVERY_MS) {
+      last.hidden++;
+      return;
+    }
+    this.#logged.set(refused.reason, { at: refused.at, hidden: 0 });
+    const { reason, message, path, sender } = refused;
+    const fields = { reason, path, sender, ...(last?.hidden ? { more: last.hidden } : {}) };
+    if (error === undefined) this.#log.warn(fields, `refused: ${message}`);
+    else this.#log.error({ ...fields, err: error }, `refused: ${message}`);
+  }
+}
+
+function cut(text: string): string {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}...` : text;
+}
