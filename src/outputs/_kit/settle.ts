@@ -1,0 +1,29 @@
+/** How a send that cannot be cancelled, or whose alerts fare differently, comes to its end. */
+import { PartialError, type PermanentError, RetriableError } from '../../core/errors.ts';
+
+/**
+ * Settles as the work does, or rejects as soon as the signal aborts; the work itself goes on unheard.
+ * @throws RetriableError with reason `timeout` when the signal aborted
+ */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new RetriableError('no answer in the time of one try', { reason: 'timeout' }));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/**
+ * Returns when no alert failed.
+ * @throws RetriableError | PermanentError for a single alert, or when all failed for one reason that may pass;
+ *   PartialError otherwise
+ */
+export function settle(count: number, failed: ReadonlyMap<number, RetriableError | PermanentError>): void {
+  if (failed.size === 0) return;
+  const [first] = failed.values();
+  const allOfOneKind =
+    failed.size === count &&
+    [...failed.values()].every(error => error instanceof RetriableError && error.reason === first!.reason);
+  throw count === 1 || allOfOneKind ? first! : new PartialError(failed);
+}
