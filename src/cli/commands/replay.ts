@@ -1,0 +1,72 @@
+/** `tiercel replay`: a piece of the log through one output again. */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { OutputStatus } from '../../core/delivery/contract.ts';
+import { type ApiClient, itemsOf } from '../api.ts';
+import { type DaemonOptions, withDaemon } from '../connect.ts';
+import { CliError, EXIT, type ExitCode } from '../exit.ts';
+import type { Context } from '../io.ts';
+import { count } from '../text.ts';
+import { parseMoment } from '../times.ts';
+
+interface ReplayOptions extends DaemonOptions {
+  output: string;
+  since: string;
+  until?: string;
+  wait: boolean;
+}
+
+const POLL_MS = 500;
+
+export function replay(options: ReplayOptions, context: Context): Promise<ExitCode> {
+  const now = Date.now();
+  const since = parseMoment(options.since, '--since', now);
+  const until = options.until === undefined ? now : parseMoment(options.until, '--until', now);
+  if (until < since) throw new CliError(EXIT.usage, '--until lies before --since');
+  return withDaemon(options, context, async api => {
+    await api.call('replay', {
+      method: 'POST',
+      body: { output: options.output, since, until },
+      // The answer comes when the piece of the log has been looked up, which may be large.
+      timeoutMs: 300_000,
+    });
+    if (!options.wait) {
+      await context.io.print('the replay is queued\n');
+      return EXIT.ok;
+    }
+    return follow(api, options.output, context);
+  });
+}
+
+// A replay that was never seen in as many looks is over already.
+const LOOKS = 3;
+
+/**
+ * Tells how far it is until the daemon does not name it any more. A replay lives in the daemon: interrupting this
+ * leaves it running.
+ */
+async function follow(api: ApiClient, output: string, { io }: Context): Promise<ExitCode> {
+  let last: Progress | undefined;
+  for (let looks = 0; looks < LOOKS && !io.signal.aborted; looks++) {
+    const status = itemsOf<OutputStatus>(await api.call('outputs')).find(({ id }) => id === output);
+    if (status?.replay) {
+      looks = 0;
+      if (status.replay.done !== last?.done || status.replay.failed !== last.failed) {
+        io.note(`${progress(status.replay)}\n`);
+      }
+      last = status.replay;
+    } else if (last) {
+      break;
+    }
+    await wait(POLL_MS, undefined, { signal: io.signal }).catch(() => undefined);
+  }
+  if (io.signal.aborted) return EXIT.ok;
+  const given = last !== undefined && last.failed > 0;
+  await io.print(`the replay is over${given ? '; `tiercel dead list` shows what was given up' : ''}\n`);
+  return given ? EXIT.failure : EXIT.ok;
+}
+
+type Progress = NonNullable<OutputStatus['replay']>;
+
+function progress({ total, done, failed }: Progress): string {
+  return `${done} of ${count(total, 'alert')}${failed > 0 ? `, ${failed} given up` : ''}`;
+}

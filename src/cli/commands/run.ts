@@ -1,0 +1,30 @@
+/** `tiercel run`: the daemon, until a signal ends it. */
+import { EXIT, type ExitCode } from '../exit.ts';
+import type { Context } from '../io.ts';
+
+export async function runDaemon(options: { configFile?: string }, { env, io }: Context): Promise<ExitCode> {
+  // Before anything is opened: a signal during the start is not lost.
+  const stop = stopSignal(io.signal);
+  const { startDaemon } = await import('../../daemon.ts');
+  const daemon = await startDaemon({ configFile: options.configFile, env });
+  // The log tells what was wrong with a configuration that is refused.
+  process.on('SIGHUP', () => void daemon.reload().catch(() => undefined));
+  await stop;
+  await daemon.stop();
+  return EXIT.ok;
+}
+
+/** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
+function stopSignal(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    let asked = false;
+    const onSignal = (_name: NodeJS.Signals, number: number) => {
+      if (asked) process.exit(128 + number);
+      asked = true;
+      resolve();
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
