@@ -1,0 +1,307 @@
+/** The composition root: configuration → log → outputs → server, and the way back down on stop. */
+import { readFileSync } from 'node:fs';
+import { sealAlert } from './core/alert.ts';
+import { loadConfig } from './core/config/load.ts';
+import type { Config } from './core/config/types.ts';
+import { type ConfigWatch, watchConfig } from './core/config/watch.ts';
+import { createEnricher } from './core/enrich.ts';
+import { ConfigError, formatProblem } from './core/errors.ts';
+import { Fleet } from './core/fleet.ts';
+import { openOutput, systemClock } from './core/host.ts';
+import type { Backend, Readiness, StatusReport } from './core/http/backend.ts';
+import { createServer, type HttpServer, type Listening } from './core/http/server.ts';
+import { createLogger, type RootLogger } from './core/log.ts';
+import { createLogLimit, type LogLimit } from './core/log-limit.ts';
+import { createMetrics, type Metrics } from './core/metrics.ts';
+import { Pipeline } from './core/pipeline.ts';
+import { createRedactor } from './core/redact.ts';
+import { allLetters, replayLetters } from './core/replay.ts';
+import type { DeadLetterFilter, ReadRange, Spool } from './core/spool/contract.ts';
+import { openSpool } from './core/spool/open.ts';
+import { testDraft } from './core/test-alert.ts';
+import { outputs as definitions } from './outputs/index.ts';
+import { version } from './version.ts';
+
+type Env = Record<string, string | undefined>;
+
+export interface DaemonOptions {
+  /** Path of the configuration file; absent: the environment alone. */
+  configFile?: string;
+  env: Env;
+}
+
+/** A daemon that listens. */
+export interface Daemon {
+  readonly listening: Listening;
+  readonly log: RootLogger;
+  /** Reads the configuration again. Throws ConfigError when it is refused; the old one then stays in use. */
+  reload(): Promise<void>;
+  /** Stops taking, finishes what is in flight within the grace time, keeps the rest. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts everything.
+ * @throws ConfigError when the configuration cannot be used; SpoolLockedError when another process owns the data
+ * folder; Error with a sentence when the port cannot be bound
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const running = new Running(options, readConfig(options));
+  await running.start();
+  return running;
+}
+
+function readConfig({ configFile, env }: DaemonOptions): Config {
+  const readFile = (path: string) => readFileSync(path, 'utf8');
+  const load = (from: Env) => loadConfig({ file: configFile, env: from, definitions, readFile });
+  const config = load(env);
+  // With nowhere to send alerts to, a newcomer sees them on the console.
+  return config.outputs.length > 0 ? config : load({ ...env, CONSOLE_ENABLED: 'true' });
+}
+
+class Running implements Daemon, Backend {
+  readonly log: RootLogger;
+  readonly #options: DaemonOptions;
+  readonly #metrics: Metrics;
+  readonly #limit: LogLimit;
+  readonly #startedAt = systemClock.now();
+  readonly #reloads: StatusReport['reloads'] = { ok: 0, failed: 0 };
+  #config: Config;
+  #redact: (text: string) => string;
+  #spool!: Spool;
+  #fleet!: Fleet;
+  #pipeline!: Pipeline;
+  #server!: HttpServer;
+  #listening!: Listening;
+  #watch: ConfigWatch | undefined;
+  #reloading: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: DaemonOptions, config: Config) {
+    this.#options = options;
+    this.#config = config;
+    this.#redact = createRedactor(config.secrets);
+    this.log = createLogger(config.log, this.#redact);
+    this.#limit = createLogLimit(this.log, systemClock);
+    this.#metrics = createMetrics(config, { version, log: this.log });
+  }
+
+  get listening(): Listening {
+    return this.#listening;
+  }
+
+  async start(): Promise<void> {
+    // A change of the files while all this starts is seen, and taken up once it has started.
+    const { promise: started, resolve } = Promise.withResolvers<void>();
+    this.#reloading = started;
+    this.#watch = await watchConfig(this.#config.files, () => this.reload().catch(() => {}));
+    try {
+      await this.#start();
+    } catch (error) {
+      this.#watch.close();
+      throw error;
+    } finally {
+      resolve();
+    }
+  }
+
+  async #start(): Promise<void> {
+    this.#tellWarnings();
+    this.#spool = await openSpool(this.#config.spool, { clock: systemClock, log: this.log });
+    try {
+      this.#fleet = new Fleet({
+        spool: this.#spool,
+        clock: systemClock,
+        log: this.log,
+        observer: this.#metrics,
+        mask: text => this.#redact(text),
+        graceMs: this.#config.shutdownGraceMs,
+        open: instance =>
+          openOutput(instance, {
+            clock: systemClock,
+            log: this.log,
+            env: this.#options.env,
+            templateFailed: (output, error) => this.#templateFailed(output, error),
+          }),
+      });
+      this.#metrics.setSources({ outputs: () => this.#fleet.status(), spool: () => this.#spool.stats() });
+      this.#pipeline = new Pipeline({ spool: this.#spool, ...this.#stages() });
+      this.#server = createServer({
+        config: this.#config.server,
+        backend: this,
+        observer: this.#metrics,
+        log: this.log,
+        version,
+      });
+      this.#listening = await this.#server.listen();
+    } catch (error) {
+      await this.#spool.close();
+      throw error;
+    }
+    const { started } = await this.#fleet.reconcile(this.#config.outputs);
+    const { address, port, plainPort } = this.#listening;
+    this.log.info({ version, address, port, plainPort, outputs: started }, 'listening');
+  }
+
+  // Backend
+
+  take(drafts: Parameters<Backend['take']>[0]): Promise<void> {
+    return this.#pipeline.take(drafts);
+  }
+
+  entries(range: ReadRange & { follow?: boolean }, signal: AbortSignal) {
+    return this.#pipeline.entries(range, signal);
+  }
+
+  metrics() {
+    return this.#metrics.text();
+  }
+
+  maskedConfig() {
+    return this.#config.masked;
+  }
+
+  deadLetters() {
+    return this.#spool.deadLetters;
+  }
+
+  readiness(): Readiness {
+    const problems: Readiness['problems'] = [];
+    if (this.#stopping) problems.push({ part: 'daemon', message: 'it is stopping', blocking: true });
+    const { fault } = this.#spool.stats();
+    if (fault) problems.push({ part: 'spool', message: fault, blocking: true });
+    if (this.#reloads.lastError) {
+      const message = `the changed configuration is refused, the former one is in use: ${this.#reloads.lastError}`;
+      problems.push({ part: 'configuration', message, blocking: false });
+    }
+    for (const { id, state, lastError } of this.#fleet.status()) {
+      if (state === 'running' || state === 'paused') continue;
+      problems.push({ part: `output ${id}`, message: lastError ?? `it is ${state}`, blocking: false });
+    }
+    return { ready: !problems.some(problem => problem.blocking), problems };
+  }
+
+  status(): StatusReport {
+    return {
+      version,
+      startedAt: this.#startedAt,
+      readiness: this.readiness(),
+      spool: this.#spool.stats(),
+      outputs: this.#fleet.status(),
+      reloads: { ...this.#reloads },
+    };
+  }
+
+  async replayDeadLetters(filter: DeadLetterFilter): Promise<number> {
+    const box = this.#spool.deadLetters;
+    const queued = new Map<string, number>();
+    for (const { output } of allLetters(box, filter)) queued.set(output, (queued.get(output) ?? 0) + 1);
+    let total = 0;
+    for (const [output, count] of queued) {
+      if (!this.#fleet.has(output)) continue;
+      // Read again, page by page: a full box does not fit into memory.
+      const letters = allLetters(box, { ...filter, output, limit: count });
+      this.#fleet.replay(output, replayLetters(letters, box, systemClock), count);
+      total += count;
+    }
+    return total;
+  }
+
+  async replayLog(output: string, range: ReadRange): Promise<void> {
+    const until = range.until ?? systemClock.now();
+    this.#fleet.replayEntries(output, this.#spool.read({ ...range, until }));
+  }
+
+  test(output: string | undefined, signal: AbortSignal) {
+    const draft = testDraft(systemClock.now());
+    this.#stages().enrich(draft);
+    return this.#fleet.test(sealAlert(draft), output, signal);
+  }
+
+  reload(): Promise<void> {
+    // One after the other, in the order of the calls.
+    const next = this.#reloading.catch(() => {}).then(() => this.#reload());
+    this.#reloading = next;
+    return next;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#stopping) return;
+    try {
+      const config = readConfig(this.#options);
+      this.#redact = createRedactor([...this.#config.secrets, ...config.secrets]);
+      this.log.setRedactor(this.#redact);
+      const needRestart = this.#server.reconfigure(config.server);
+      if (JSON.stringify(config.spool) !== JSON.stringify(this.#config.spool)) needRestart.push('spool');
+      this.#config = config;
+      this.#tellWarnings();
+      this.log.setLevel(config.log.level);
+      this.#metrics.configure(config);
+      this.#pipeline.reconfigure(this.#stages());
+      const { started, stopped } = await this.#fleet.reconcile(config.outputs);
+      await this.#watch?.update(config.files);
+      if (needRestart.length > 0)
+        this.log.warn({ settings: needRestart }, 'changed settings that want a restart');
+      this.log.info({ started, stopped }, 'configuration reloaded');
+      this.#reloads.ok++;
+      delete this.#reloads.lastError;
+      this.#metrics.reloaded(true);
+    } catch (error) {
+      this.#reloads.failed++;
+      this.#reloads.lastError = (error as Error).message;
+      this.#metrics.reloaded(false);
+      if (error instanceof ConfigError) {
+        // A file that is missing now may come later.
+        await this.#watch?.update([...this.#config.files, ...error.files]);
+        this.log.error(
+          { problems: error.problems.map(formatProblem) },
+          'configuration refused, the former one stays in use',
+        );
+      } else {
+        this.log.error({ err: error }, 'configuration could not be applied');
+      }
+      throw error;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const graceMs = this.#config.shutdownGraceMs;
+    this.log.info({ graceMs }, 'stopping');
+    this.#watch?.close();
+    await this.#reloading.catch(() => {});
+    await this.#server.close(graceMs);
+    await this.#fleet.stop(graceMs);
+    await this.#spool.close();
+    this.log.info({}, 'stopped');
+  }
+
+  #stages() {
+    return {
+      enrich: createEnricher(this.#config.enrich, {
+        log: this.log,
+        clock: systemClock,
+        templateFailed: field => this.#metrics.templateFailed(field),
+      }),
+      taken: (alert: Parameters<Metrics['event']>[0]) => this.#metrics.event(alert),
+    };
+  }
+
+  #templateFailed(output: string, error: unknown): void {
+    this.#metrics.templateFailed(output);
+    const { message } = error as Error;
+    this.#limit.warn(
+      `template ${output}`,
+      { output, error: message },
+      'message template failed, its text is left out',
+    );
+  }
+
+  #tellWarnings(): void {
+    for (const problem of this.#config.warnings) this.log.warn({}, formatProblem(problem));
+  }
+}
