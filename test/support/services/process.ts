@@ -1,0 +1,120 @@
+/** Servers as child processes of a test run: started on free ports, ended by their process, also when tests fail. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Servers of this process that have not ended. */
+const running = new Set<ChildProcess>();
+
+/**
+ * A shell that waits for the end of its input, which comes with the end of this process however it dies, and then
+ * ends the server.
+ */
+function guard(pid: number): ChildProcess {
+  const script = 'read -r _; kill -9 "$1" 2>/dev/null';
+  return spawn('sh', ['-c', script, 'sh', String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+}
+
+export interface Running {
+  pid: number;
+  /** Ends the process and waits until it is gone. SIGKILL follows when it does not obey. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export interface Launch {
+  command: string;
+  args: string[];
+  env?: Record<string, string>;
+  /** Asked again and again until it says yes. */
+  ready(): Promise<boolean>;
+  /** Longest wait for `ready`, in milliseconds. */
+  withinMs: number;
+}
+
+/** Starts a program and waits until it is ready. @throws Error with the end of its output when it is not */
+export async function launch({ command, args, env, ready, withinMs }: Launch): Promise<Running> {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  const watch = child.pid === undefined ? undefined : guard(child.pid);
+  let output = '';
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-4000);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  const gone = new Promise<void>(resolve => {
+    child.once('error', error => {
+      output += error.message;
+      resolve();
+    });
+    child.once('exit', () => resolve());
+  }).then(() => {
+    running.delete(child);
+    watch?.kill('SIGKILL');
+  });
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (!running.has(child)) return;
+    child.kill(signal);
+    const last = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    await gone;
+    clearTimeout(last);
+  };
+  const deadline = Date.now() + withinMs;
+  while (!(await ready().catch(() => false))) {
+    if (!running.has(child) || Date.now() > deadline) {
+      await stop('SIGKILL');
+      throw new Error(`${command} did not become ready:\n${output}`);
+    }
+    await sleep(50);
+  }
+  return { pid: child.pid!, stop };
+}
+
+/** A port that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise(resolve => server.close(resolve));
+  return port;
+}
+
+/** Several different ones. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
+}
+
+/** Whether somebody listens. */
+export function listens(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+/** A new folder under the system's temporary one, with what removes it. */
+export async function scratch(name: string): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), `tiercel-${name}-`));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Full path of a program, looked for where daemons are kept too; undefined when it is not installed. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.map(folder => join(folder, name)).find(path => existsSync(path));
+}
+
+/** Where scripts/services.sh keeps what is not a Debian package. */
+export function cacheFolder(): string {
+  return process.env.TIERCEL_CACHE ?? join(homedir(), '.cache', 'tiercel');
+}

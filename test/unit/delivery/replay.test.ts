@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
+import type { Delivery } from '../../../src/core/spool/contract.ts';
+import { alertOfRule, FarEnd, makeWorker, pass } from '../../support/delivery.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Deliveries that keep what became of them. */
+function sourceOf(count: number) {
+  const outcomes = new Map<string, string>();
+  let given = 0;
+  async function* source(): AsyncGenerator<Delivery> {
+    for (let index = 0; index < count; index++) {
+      const rule = `r${index}`;
+      given++;
+      yield {
+        offset: index,
+        // Older than any limit: a replay starts anew.
+        appendedAt: 0,
+        alert: alertOfRule(rule),
+        attempt: 1,
+        ack: () => outcomes.set(rule, 'done'),
+        retry: () => outcomes.set(rule, 'retry'),
+        bury: async error => void outcomes.set(rule, error.message),
+      };
+    }
+  }
+  return { source: source(), outcomes, given: () => given };
+}
+
+const slow = () => new Promise(resolve => setTimeout(resolve, 10));
+const busy = () => new RetriableError('answered 503', { reason: 'server_error' });
+
+describe('replay', () => {
+  test('sends everything and resolves when all is settled', async () => {
+    const far = new FarEnd(slow);
+    const { worker } = makeWorker(far);
+    worker.start();
+    const { source, outcomes } = sourceOf(100);
+    const replayed = worker.replay(source, 100);
+    await pass(60);
+    expect(worker.status().replay).toMatchObject({ total: 100, failed: 0 });
+    expect(worker.status().replay!.done).toBeGreaterThan(0);
+    await pass(1000);
+    await replayed;
+    expect(new Set(outcomes.values())).toEqual(new Set(['done']));
+    expect(outcomes.size).toBe(100);
+    expect(worker.status().replay).toBeUndefined();
+    await worker.stop(0);
+  });
+
+  test('shares the window evenly with the log', async () => {
+    const far = new FarEnd(slow);
+    const { worker, append } = makeWorker(far, { concurrency: 4 });
+    await append(...Array.from({ length: 200 }, (_, index) => `live${index}`));
+    const { source } = sourceOf(200);
+    worker.start();
+    const replayed = worker.replay(source);
+    await pass(250);
+    const live = far.accepted.filter(rule => rule.startsWith('live')).length;
+    expect(far.mostInFlight).toBe(4);
+    expect(live).toBeGreaterThan(35);
+    expect(far.accepted.length - live).toBeGreaterThan(35);
+    await pass(2000);
+    await replayed;
+    expect(far.accepted).toHaveLength(400);
+    await worker.stop(0);
+  });
+
+  test('shares a window of one, too', async () => {
+    const far = new FarEnd(slow);
+    const { worker, append } = makeWorker(far, { concurrency: 1 });
+    await append('live0', 'live1', 'live2');
+    const { source } = sourceOf(3);
+    worker.start();
+    const replayed = worker.replay(source);
+    await pass(45);
+    const kinds = far.accepted.map(rule => rule.startsWith('live'));
+    expect(kinds.filter(Boolean)).toHaveLength(2);
+    await pass(1000);
+    await replayed;
+    expect(far.accepted).toHaveLength(6);
+    await worker.stop(0);
+  });
+
+  test('reads no more of its source than it may hold', async () => {
+    const far = new FarEnd(() => new Promise(() => {}));
+    const { worker } = makeWorker(far, { concurrency: 8 });
+    worker.start();
+    const { source, given } = sourceOf(1000);
+    const replayed = worker.replay(source).catch(() => {});
+    await pass(100);
+    expect(given()).toBe(9);
+    const stopped = worker.stop(0);
+    await pass(0);
+    await Promise.all([stopped, replayed]);
+  });
+
+  test('tries again what fails, and tells the source what is given up', async () => {
+    const far = new FarEnd(({ rules, attempt }) => {
+      if (rules[0] === 'r1') throw new PermanentError('answered 400', { reason: 'client_error' });
+      if (rules[0] === 'r2' && attempt < 3) throw busy();
+    });
+    const { worker } = makeWorker(far);
+    worker.start();
+    const { source, outcomes } = sourceOf(4);
+    const replayed = worker.replay(source);
+    await pass(10_000);
+    await replayed;
+    expect(Object.fromEntries(outcomes)).toEqual({ r0: 'done', r1: 'answered 400', r2: 'done', r3: 'done' });
+    await worker.stop(0);
+  });
+
+  test('waits with everything else while the far side is down, and goes on at once', async () => {
+    let down = true;
+    const far = new FarEnd(() => {
+      if (down) throw busy();
+    });
+    const { worker } = makeWorker(far);
+    worker.start();
+    const { source, outcomes } = sourceOf(30);
+    const replayed = worker.replay(source);
+    await pass(120_000);
+    expect(worker.status()).toMatchObject({ state: 'failing' });
+    down = false;
+    await pass(16_000);
+    await replayed;
+    expect(outcomes.size).toBe(30);
+    await worker.stop(0);
+  });
+
+  test('ends with the worker; what is not settled stays with the source', async () => {
+    const far = new FarEnd(slow);
+    const { worker } = makeWorker(far, { concurrency: 2 });
+    worker.start();
+    const { source, outcomes } = sourceOf(100);
+    const replayed = worker.replay(source);
+    const ended = expect(replayed).rejects.toThrow('stopped');
+    await pass(25);
+    const stopped = worker.stop(1000);
+    await pass(100);
+    await stopped;
+    await ended;
+    expect(outcomes.size).toBe(far.accepted.length);
+    expect(outcomes.size).toBeLessThan(10);
+  });
+
+  test('a source that fails is told of, and the worker goes on', async () => {
+    const far = new FarEnd();
+    const { worker, append } = makeWorker(far);
+    worker.start();
+    // biome-ignore lint/correctness/useYield: it fails before it has anything
+    async function* broken(): AsyncGenerator<Delivery> {
+      throw new Error('the letters cannot be read');
+    }
+    await expect(worker.replay(broken())).rejects.toThrow('cannot be read');
+    await append('a');
+    await pass(0);
+    expect(far.accepted).toEqual(['a']);
+    await worker.stop(0);
+  });
+
+  test('two run one after the other', async () => {
+    const far = new FarEnd(slow);
+    const { worker } = makeWorker(far);
+    worker.start();
+    const first = sourceOf(20);
+    const second = sourceOf(20);
+    const both = Promise.all([worker.replay(first.source), worker.replay(second.source)]);
+    await pass(15);
+    expect(second.given()).toBe(0);
+    await pass(1000);
+    await both;
+    expect(second.outcomes.size).toBe(20);
+    await worker.stop(0);
+  });
+});

@@ -1,0 +1,687 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Output } from '../../../src/core/contract.ts';
+import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
+import { alertOfRule, FarEnd, makeWorker, pass, type Send } from '../../support/delivery.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const busy = () => new RetriableError('answered 503', { reason: 'server_error' });
+const refused = () => new PermanentError('answered 400', { reason: 'client_error' });
+const fail = (error: Error) => () => {
+  throw error;
+};
+const hang = () => new Promise<never>(() => {});
+const names = (count: number, prefix = 'a') =>
+  Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+const sorted = (list: readonly string[]) => [...list].sort();
+
+describe('delivery', () => {
+  test('sends every alert once and acknowledges it', async () => {
+    const far = new FarEnd();
+    const { worker, append, observer } = makeWorker(far);
+    await append('before the start');
+    worker.start();
+    await append(...names(50));
+    await pass(0);
+    expect(sorted(far.accepted)).toEqual(sorted(['before the start', ...names(50)]));
+    expect(worker.status()).toMatchObject({ state: 'running', depth: 0, inFlight: 0, waiting: 0 });
+    expect(observer.of('tried')).toHaveLength(51);
+    expect(observer.of('retried')).toEqual([]);
+    await worker.stop(0);
+  });
+
+  test('keeps to its window', async () => {
+    const far = new FarEnd(() => new Promise(resolve => setTimeout(resolve, 100)));
+    const { worker, append } = makeWorker(far, { concurrency: 4 });
+    worker.start();
+    await append(...names(10));
+    await pass(350);
+    expect(far.mostInFlight).toBe(4);
+    expect(far.accepted).toHaveLength(10);
+    await worker.stop(0);
+  });
+
+  test('tells the time from the ingest to the acceptance', async () => {
+    const far = new FarEnd(() => new Promise(resolve => setTimeout(resolve, 30)));
+    const { worker, append, observer } = makeWorker(far);
+    await append('a');
+    await pass(70);
+    worker.start();
+    await pass(40);
+    expect(observer.of('delivered')).toEqual([['delivered', 'fake.one', [100]]]);
+    expect(observer.of('tried')).toEqual([['tried', 'fake.one', 1, 30, 'ok']]);
+    await worker.stop(0);
+  });
+
+  test('acknowledges what is not for the output, and counts it', async () => {
+    const far = new FarEnd();
+    const { worker, append, observer } = makeWorker(
+      far,
+      {},
+      { accepts: alert => alert.rule.startsWith('b') },
+    );
+    worker.start();
+    await append(...names(5000), ...names(3, 'b'));
+    await pass(5);
+    expect(sorted(far.accepted)).toEqual(['b0', 'b1', 'b2']);
+    expect(worker.status().depth).toBe(0);
+    expect(observer.of('skipped').reduce((sum, [, , count]) => sum + Number(count), 0)).toBe(5000);
+    await worker.stop(0);
+  });
+
+  test('a filter that fails loses nothing', async () => {
+    const far = new FarEnd();
+    const broken = fail(new TypeError('oops'));
+    const { worker, append } = makeWorker(far, {}, { accepts: broken });
+    worker.start();
+    await append('a');
+    await pass(0);
+    expect(far.accepted).toEqual(['a']);
+    await worker.stop(0);
+  });
+});
+
+describe('retries', () => {
+  test('tries again until the far side takes it', async () => {
+    const far = new FarEnd(({ attempt }) => (attempt < 3 ? fail(busy())() : undefined));
+    const { worker, append, observer, box } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(10_000);
+    expect(far.sends.map(send => send.attempt)).toEqual([1, 2, 3]);
+    expect(observer.of('retried')).toHaveLength(2);
+    expect(worker.status()).toMatchObject({ depth: 0, lastError: 'answered 503' });
+    expect(box.letters).toEqual([]);
+    await worker.stop(0);
+  });
+
+  test('a failing alert does not hold back the others', async () => {
+    const far = new FarEnd(({ rules }) => (rules[0] === 'bad' ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far, { breaker: { failures: 100, maxMs: 1000 } });
+    worker.start();
+    await append('bad', ...names(20));
+    await pass(0);
+    expect(sorted(far.accepted)).toEqual(sorted(names(20)));
+    expect(worker.status()).toMatchObject({ depth: 1, waiting: 1 });
+    await worker.stop(0);
+  });
+
+  test('gives up what is refused, with its reason', async () => {
+    const far = new FarEnd(fail(refused()));
+    const { worker, append, box, observer, log } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(0);
+    expect(far.sends).toHaveLength(1);
+    expect(box.letters).toMatchObject([
+      { output: 'fake.one', error: 'answered 400', reason: 'client_error', attempts: 1 },
+    ]);
+    expect(observer.of('buried')).toEqual([['buried', 'fake.one', 'client_error']]);
+    expect(worker.status()).toMatchObject({ depth: 0, deadLetters: 1, state: 'running' });
+    expect(log.lines).toMatchObject([{ level: 'error', fields: { output: 'fake.one', rule: 'a' } }]);
+    await worker.stop(0);
+  });
+
+  test('gives up after the allowed tries, and says what went wrong last', async () => {
+    const far = new FarEnd(fail(busy()));
+    const { worker, append, box } = makeWorker(far, {
+      retry: { maxAgeMs: 1e9, attempts: 3, minMs: 500, maxMs: 1000 },
+      breaker: { failures: 100, maxMs: 1000 },
+    });
+    worker.start();
+    await append('a');
+    await pass(10_000);
+    expect(far.sends).toHaveLength(3);
+    expect(box.letters).toMatchObject([
+      { error: 'given up after 3 tries: answered 503', reason: 'server_error', attempts: 3 },
+    ]);
+    await worker.stop(0);
+  });
+
+  test('gives up what is too old, after one last try on the limit', async () => {
+    const far = new FarEnd(fail(busy()));
+    const { worker, append, box } = makeWorker(far, {
+      retry: { maxAgeMs: 5000, attempts: 0, minMs: 500, maxMs: 60_000 },
+      breaker: { failures: 100, maxMs: 1000 },
+    });
+    worker.start();
+    await append('a');
+    await pass(4900);
+    expect(box.letters).toEqual([]);
+    await pass(200);
+    expect(box.letters).toMatchObject([{ reason: 'server_error' }]);
+    expect(far.sends.at(-1)!.atMs).toBeGreaterThanOrEqual(5000);
+    await worker.stop(0);
+  });
+
+  test('a payload function that throws is logged with its place and does not stop the others', async () => {
+    const broken: Output = {
+      send([alert]) {
+        if (alert!.rule === 'bad') throw new TypeError('cannot read https://host.example/secret/token');
+        return Promise.resolve();
+      },
+    };
+    const far = new FarEnd();
+    const { worker, append, box, log } = makeWorker(far, {}, { open: async () => broken });
+    worker.start();
+    await append('bad', ...names(10));
+    await pass(0);
+    expect(worker.status()).toMatchObject({ depth: 1, waiting: 1 });
+    const line = log.lines.find(({ message }) => message === 'defect in the output');
+    expect(line?.fields.stack).toContain('worker.test.ts');
+    await pass(3_600_000);
+    expect(box.letters).toMatchObject([{ reason: 'other', attempts: 10 }]);
+    expect(JSON.stringify([log.lines, box.letters, worker.status()])).not.toContain('secret');
+    await worker.stop(0);
+  });
+});
+
+describe('order', () => {
+  test('with a window of one, a failing alert holds back those behind it', async () => {
+    let down = true;
+    const far = new FarEnd(() => (down ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far, { concurrency: 1 });
+    worker.start();
+    await append(...names(5));
+    await pass(60_000);
+    expect(new Set(far.sends.flatMap(send => send.rules))).toEqual(new Set(['a0']));
+    expect(far.sends.map(send => send.attempt)).toEqual(far.sends.map((_, index) => index + 1));
+    down = false;
+    await append(...names(5, 'b'));
+    await pass(15_000);
+    expect(far.accepted).toEqual([...names(5), ...names(5, 'b')]);
+    expect(worker.status().depth).toBe(0);
+    await worker.stop(0);
+  });
+
+  test('batches keep it too, when some alerts of one were refused for now', async () => {
+    let round = 0;
+    const far = new FarEnd(() => {
+      if (round++ === 0) throw new PartialError(new Map([[1, busy()]]));
+    });
+    const { worker, append } = makeWorker(far, {
+      concurrency: 1,
+      batch: { items: 3, bytes: 1e6, waitMs: 0 },
+    });
+    await append(...names(6));
+    worker.start();
+    await pass(5000);
+    expect(far.sends.map(send => send.rules)).toEqual([['a0', 'a1', 'a2'], ['a1'], ['a3', 'a4', 'a5']]);
+    await worker.stop(0);
+  });
+
+  test('an alert that is refused for good makes way', async () => {
+    const far = new FarEnd(({ rules }) => (rules[0] === 'a0' ? fail(refused())() : undefined));
+    const { worker, append, box } = makeWorker(far, { concurrency: 1 });
+    worker.start();
+    await append(...names(3));
+    await pass(0);
+    expect(far.accepted).toEqual(['a1', 'a2']);
+    expect(box.letters.map(letter => letter.alert.rule)).toEqual(['a0']);
+    await worker.stop(0);
+  });
+});
+
+describe('a far side that is down', () => {
+  test('costs one probe at a time, at growing distances', async () => {
+    const far = new FarEnd(fail(busy()));
+    const { worker, append, observer } = makeWorker(far);
+    worker.start();
+    await append(...names(500));
+    await pass(2000);
+    const before = far.sends.length;
+    await pass(120_000);
+    expect(far.sends.length - before).toBeLessThanOrEqual(15);
+    expect(far.sends.length - before).toBeGreaterThanOrEqual(8);
+    const gaps = far.sends
+      .slice(-5)
+      .map((send, index, all) => send.atMs - (all[index - 1]?.atMs ?? send.atMs));
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(15_000);
+    expect(worker.status()).toMatchObject({ state: 'failing', breaker: 'open', depth: 500 });
+    expect(observer.of('breaker')[0]).toEqual(['breaker', 'fake.one', 'open']);
+    await worker.stop(0);
+  });
+
+  test('gets all of it soon after its return, and nothing is lost', async () => {
+    let down = true;
+    const far = new FarEnd(() => (down ? fail(busy())() : undefined));
+    const { worker, append, box, log } = makeWorker(far);
+    worker.start();
+    for (let minute = 0; minute < 10; minute++) {
+      await append(...names(100, `m${minute}-`));
+      await pass(60_000);
+    }
+    down = false;
+    await pass(15_100);
+    expect(far.accepted).toHaveLength(1000);
+    expect(new Set(far.accepted).size).toBe(1000);
+    expect(box.letters).toEqual([]);
+    expect(worker.status()).toMatchObject({ state: 'running', depth: 0 });
+    expect(log.lines.at(-1)).toMatchObject({ level: 'info', message: 'delivering again' });
+    await worker.stop(0);
+  });
+
+  test('is logged at once, then once a minute with counts', async () => {
+    const far = new FarEnd(fail(busy()));
+    const { worker, append, log } = makeWorker(far);
+    worker.start();
+    await append(...names(100));
+    await pass(0);
+    expect(log.lines).toHaveLength(1);
+    expect(log.lines[0]).toMatchObject({
+      level: 'warn',
+      fields: { output: 'fake.one', reason: 'server_error', error: 'answered 503' },
+    });
+    await pass(10 * 60_000);
+    expect(log.lines.length).toBeGreaterThanOrEqual(8);
+    expect(log.lines.length).toBeLessThanOrEqual(11);
+    expect(log.lines.at(-1)!.fields.alerts).toBeGreaterThan(1);
+    await worker.stop(0);
+  });
+
+  test('holds no more than a window of alerts, however many there are', async () => {
+    const far = new FarEnd(({ rules }) => (rules[0]!.startsWith('bad') ? fail(busy())() : undefined));
+    // Never opens: every other alert gets through.
+    const { worker, append } = makeWorker(far, { breaker: { failures: 1e6, maxMs: 1000 } });
+    worker.start();
+    for (let round = 0; round < 60; round++) {
+      await append(...names(50, `bad${round}-`), `good${round}`);
+      await pass(10);
+    }
+    const { waiting, inFlight, depth } = worker.status();
+    expect(waiting + inFlight).toBeLessThanOrEqual(1024 + 8);
+    expect(depth).toBeGreaterThan(1900);
+    await worker.stop(0);
+  });
+
+  test('goes on from that limit once alerts get through again', async () => {
+    let down = true;
+    const far = new FarEnd(() => (down ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far, { breaker: { failures: 1e6, maxMs: 1000 } });
+    worker.start();
+    await append(...names(3000));
+    await pass(5000);
+    expect(worker.status().waiting).toBeLessThanOrEqual(1024 + 8);
+    down = false;
+    await pass(120_000);
+    expect(new Set(far.accepted).size).toBe(3000);
+    await worker.stop(0);
+  });
+});
+
+describe('Retry-After', () => {
+  const slowDown = new RetriableError('answered 429', { reason: 'rate_limited', retryAfterMs: 2000 });
+
+  test('pauses the whole output: nothing is started until it is over, then a single probe goes first', async () => {
+    let pausedUntil = 0;
+    const far = new FarEnd(() => {
+      if (Date.now() < pausedUntil) throw slowDown;
+      return new Promise(resolve => setTimeout(resolve, 5));
+    });
+    const { worker, append } = makeWorker(far, { concurrency: 64 });
+    worker.start();
+    const start = Date.now();
+    pausedUntil = start + 2000;
+    for (let at = 0; at < 4000; at += 10) {
+      await append(`a${at}`);
+      await pass(10);
+    }
+    await pass(1000);
+    const inside = far.sends.filter(({ atMs }) => atMs > 100 && atMs < 2000);
+    expect(inside).toEqual([]);
+    const first = far.sends.filter(({ atMs }) => atMs >= 2000);
+    expect(first[0]!.atMs).toBeLessThan(2020);
+    expect(first[1]!.atMs).toBeGreaterThanOrEqual(first[0]!.atMs + 5);
+    expect(far.accepted).toHaveLength(400);
+    await worker.stop(0);
+  });
+
+  test('is no failure: the output is paused, not failing', async () => {
+    const far = new FarEnd(fail(slowDown));
+    const { worker, append } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(0);
+    expect(worker.status()).toMatchObject({ state: 'paused', pausedUntil: Date.now() + 2000, waiting: 1 });
+    await worker.stop(0);
+  });
+});
+
+describe('time limits', () => {
+  test('a try that hangs is aborted and tried again', async () => {
+    const far = new FarEnd(({ attempt, signal }) =>
+      attempt === 1
+        ? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+        : undefined,
+    );
+    const { worker, append, observer } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(10_000);
+    expect(far.sends[0]!.signal.aborted).toBe(true);
+    await pass(1000);
+    expect(far.accepted).toEqual(['a']);
+    expect(observer.of('tried')).toEqual([
+      ['tried', 'fake.one', 1, 10_000, 'timeout'],
+      ['tried', 'fake.one', 1, 0, 'ok'],
+    ]);
+    await worker.stop(0);
+  });
+
+  test('an output that ignores its signal is given up on, and its late word is ignored', async () => {
+    const late: (() => void)[] = [];
+    const far = new FarEnd(({ attempt }) =>
+      attempt === 1 ? new Promise<void>(resolve => late.push(resolve)) : undefined,
+    );
+    const { worker, append, observer } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(11_000);
+    expect(worker.status().depth).toBe(0);
+    late[0]!();
+    await pass(0);
+    expect(observer.of('delivered')).toHaveLength(1);
+    await worker.stop(0);
+  });
+
+  test('each try has its own limit, wherever it starts', async () => {
+    const far = new FarEnd(hang);
+    const { worker, append, observer } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(6000);
+    await append('b');
+    await pass(4000);
+    expect(observer.of('tried')).toHaveLength(1);
+    await pass(5999);
+    expect(far.sends.filter(({ rules }) => rules[0] === 'b')).toHaveLength(1);
+    expect(observer.of('tried').filter(([, , , ms]) => ms === 10_000)).toHaveLength(1);
+    await pass(1);
+    expect(observer.of('tried').length).toBeGreaterThanOrEqual(2);
+    const stopped = worker.stop(0);
+    await pass(0);
+    await stopped;
+  });
+});
+
+describe('batches', () => {
+  const batch = { items: 3, bytes: 1e6, waitMs: 200 };
+
+  test('a full one goes at once, the rest when it has waited long enough', async () => {
+    const far = new FarEnd();
+    const { worker, append } = makeWorker(far, { batch });
+    worker.start();
+    await append(...names(7));
+    await pass(0);
+    expect(far.sends.map(send => send.rules.length)).toEqual([3, 3]);
+    await pass(200);
+    expect(far.sends.map(send => send.rules.length)).toEqual([3, 3, 1]);
+    await worker.stop(0);
+  });
+
+  test('a single alert, then silence, goes after the linger time', async () => {
+    const far = new FarEnd();
+    const { worker, append } = makeWorker(far, { batch });
+    worker.start();
+    await pass(1000);
+    await append('a');
+    await pass(199);
+    expect(far.sends).toEqual([]);
+    await pass(1);
+    expect(far.accepted).toEqual(['a']);
+    await worker.stop(0);
+  });
+
+  test('alerts that come within the linger time go together', async () => {
+    const far = new FarEnd();
+    const { worker, append } = makeWorker(far, { batch });
+    worker.start();
+    await append('a');
+    await pass(50);
+    await append('b');
+    await pass(50);
+    await append('c');
+    await pass(0);
+    expect(far.sends.map(send => send.rules)).toEqual([['a', 'b', 'c']]);
+    await worker.stop(0);
+  });
+
+  test('are cut by size; an alert that is larger by itself goes alone', async () => {
+    const far = new FarEnd();
+    const size = alertOfRule('a0').bytes.length;
+    const { worker, append } = makeWorker(far, { batch: { items: 10, bytes: 2 * size, waitMs: 100 } });
+    await append('a0', 'a1', 'a2', 'x'.repeat(3 * size), 'a3');
+    worker.start();
+    await pass(500);
+    expect(far.sends.map(send => send.rules.length)).toEqual([2, 1, 1, 1]);
+    await worker.stop(0);
+  });
+
+  test('of one in which some were refused, only those are given up or tried again', async () => {
+    const far = new FarEnd(({ rules, attempt }: Send) => {
+      if (rules.length === 3 && attempt === 1) {
+        throw new PartialError(
+          new Map<number, RetriableError | PermanentError>([
+            [0, refused()],
+            [2, busy()],
+          ]),
+        );
+      }
+    });
+    const { worker, append, box, observer } = makeWorker(far, { batch: { ...batch, waitMs: 0 } });
+    await append(...names(3));
+    worker.start();
+    await pass(5000);
+    expect(box.letters.map(letter => letter.alert.rule)).toEqual(['a0']);
+    expect(far.sends.slice(1).map(send => send.rules)).toEqual([['a2']]);
+    expect(observer.of('delivered')).toHaveLength(2);
+    expect(worker.status()).toMatchObject({ depth: 0, breaker: 'closed' });
+    await worker.stop(0);
+  });
+
+  test('one poisonous alert does not take its neighbours along', async () => {
+    const far = new FarEnd(({ rules }) => (rules.includes('a1') ? fail(refused())() : undefined));
+    const { worker, append, box } = makeWorker(far, { batch });
+    worker.start();
+    await append(...names(3));
+    await pass(0);
+    expect(sorted(far.accepted)).toEqual(['a0', 'a2']);
+    expect(box.letters.map(letter => letter.alert.rule)).toEqual(['a1']);
+    await worker.stop(0);
+  });
+});
+
+describe('rate limit', () => {
+  test('lets a burst through, then so many a second', async () => {
+    const far = new FarEnd();
+    const { worker, append } = makeWorker(far, { rateLimit: { perSecond: 10, burst: 5 } });
+    worker.start();
+    await append(...names(30));
+    await pass(0);
+    expect(far.accepted).toHaveLength(5);
+    await pass(1000);
+    expect(far.accepted).toHaveLength(15);
+    await pass(1500);
+    expect(far.accepted).toHaveLength(30);
+    await worker.stop(0);
+  });
+
+  test('counts alerts, not batches', async () => {
+    const far = new FarEnd();
+    const { worker, append } = makeWorker(far, {
+      rateLimit: { perSecond: 10, burst: 5 },
+      batch: { items: 100, bytes: 1e6, waitMs: 0 },
+    });
+    await append(...names(30));
+    worker.start();
+    await pass(1000);
+    expect(far.accepted.length).toBeLessThanOrEqual(15);
+    expect(far.accepted.length).toBeGreaterThanOrEqual(14);
+    await worker.stop(0);
+  });
+});
+
+describe('opening', () => {
+  test('is tried again until it works; alerts wait in the log', async () => {
+    const far = new FarEnd();
+    let opens = 0;
+    const open = async () => {
+      if (++opens < 4) throw new Error('the client key /keys/client.key cannot be read (ENOENT)');
+      return far;
+    };
+    const { worker, append, log } = makeWorker(far, {}, { open });
+    worker.start();
+    await append('a');
+    await pass(100);
+    expect(worker.status()).toMatchObject({ state: 'opening', depth: 1, inFlight: 0 });
+    expect(worker.status().lastError).toContain('/keys/client.key');
+    await pass(60_000);
+    expect(opens).toBe(4);
+    expect(far.accepted).toEqual(['a']);
+    expect(log.lines.map(({ level }) => level)).toEqual(['warn', 'info']);
+    await worker.stop(0);
+  });
+
+  test('that hangs is given up on, and what it gives too late is closed', async () => {
+    const late = new FarEnd();
+    const far = new FarEnd();
+    const opens: ((output: Output) => void)[] = [];
+    const open = () =>
+      opens.length === 0 ? new Promise<Output>(resolve => opens.push(resolve)) : Promise.resolve<Output>(far);
+    const { worker, append } = makeWorker(far, {}, { open });
+    worker.start();
+    await append('a');
+    await pass(45_000);
+    expect(far.accepted).toEqual(['a']);
+    opens[0]!(late);
+    await pass(0);
+    expect(late.closed).toBe(1);
+    await worker.stop(0);
+  });
+
+  test('can be stopped at any time', async () => {
+    const far = new FarEnd();
+    const { worker } = makeWorker(far, {}, { open: () => Promise.reject(new Error('no')) });
+    worker.start();
+    await pass(100);
+    await worker.stop(1000);
+    expect(worker.status().state).toBe('stopped');
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(1); // the spool's own
+  });
+});
+
+describe('stop', () => {
+  test('lets tries in flight finish and takes no more', async () => {
+    const far = new FarEnd(() => new Promise(resolve => setTimeout(resolve, 300)));
+    const { worker, again, append } = makeWorker(far, { concurrency: 2 });
+    worker.start();
+    await append(...names(5));
+    await pass(100);
+    const stopped = worker.stop(1000);
+    await pass(1000);
+    await stopped;
+    expect(far.accepted).toEqual(['a0', 'a1']);
+    expect(far.closed).toBe(1);
+    expect(worker.status()).toMatchObject({ state: 'stopped', depth: 3 });
+
+    const next = again();
+    next.start();
+    await pass(1000);
+    expect(far.accepted).toEqual(names(5));
+    await next.stop(0);
+  });
+
+  test('aborts what is not done within the grace time; it is handed out again', async () => {
+    const far = new FarEnd(hang);
+    const { worker, again, append, box } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(0);
+    const stopped = worker.stop(500);
+    await pass(499);
+    expect(far.sends[0]!.signal.aborted).toBe(false);
+    await pass(1);
+    await stopped;
+    expect(far.sends[0]!.signal.aborted).toBe(true);
+    expect(box.letters).toEqual([]);
+
+    far.answer = () => {};
+    const next = again();
+    next.start();
+    await pass(0);
+    expect(far.accepted).toEqual(['a']);
+    await next.stop(0);
+  });
+
+  test('does not wait for an output that will not close', async () => {
+    const far = new FarEnd();
+    far.close = hang;
+    const { worker } = makeWorker(far);
+    worker.start();
+    await pass(0);
+    const stopped = worker.stop(0);
+    await pass(10_000);
+    await stopped;
+    expect(worker.status().state).toBe('stopped');
+  });
+
+  test('can be asked for twice', async () => {
+    const far = new FarEnd();
+    const { worker } = makeWorker(far);
+    worker.start();
+    await pass(0);
+    await Promise.all([worker.stop(100), worker.stop(100)]);
+    expect(far.closed).toBe(1);
+  });
+});
+
+describe('test alert', () => {
+  test('goes past the log and throws what went wrong', async () => {
+    const far = new FarEnd();
+    const { worker } = makeWorker(far);
+    await expect(worker.sendNow(alertOfRule('t'), new AbortController().signal)).rejects.toThrow(
+      'not open yet',
+    );
+    worker.start();
+    await pass(0);
+    await worker.sendNow(alertOfRule('t'), new AbortController().signal);
+    expect(far.accepted).toEqual(['t']);
+    far.answer = fail(refused());
+    await expect(worker.sendNow(alertOfRule('t'), new AbortController().signal)).rejects.toThrow(
+      'answered 400',
+    );
+    expect(worker.status().depth).toBe(0);
+    await worker.stop(0);
+  });
+
+  test('ends with its signal, even when the output ignores it', async () => {
+    const far = new FarEnd(hang);
+    const { worker } = makeWorker(far);
+    worker.start();
+    await pass(0);
+    const caller = new AbortController();
+    const sent = worker.sendNow(alertOfRule('t'), caller.signal);
+    caller.abort();
+    await expect(sent).rejects.toMatchObject({ reason: 'timeout' });
+    await worker.stop(0);
+  });
+
+  test('that gets through ends an outage', async () => {
+    let down = true;
+    const far = new FarEnd(() => (down ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far);
+    worker.start();
+    await append(...names(20));
+    await pass(60_000);
+    down = false;
+    await worker.sendNow(alertOfRule('t'), new AbortController().signal);
+    await pass(0);
+    expect(far.accepted).toHaveLength(21);
+    await worker.stop(0);
+  });
+});
