@@ -1,0 +1,154 @@
+/**
+ * The spool: an append-only log of alerts with one cursor per consumer. Three drivers serve this contract (memory,
+ * disk, and one on NATS JetStream to come); one suite in test/spool holds them to it.
+ */
+import type { Alert } from '../alert.ts';
+
+/** An alert as it stands in the log. */
+export interface Entry {
+  /** Place in the log; grows by one with each alert, never reused. */
+  readonly offset: number;
+  /** When the alert was appended, in milliseconds since the epoch. */
+  readonly appendedAt: number;
+  readonly alert: Alert;
+}
+
+/** An entry handed to a consumer, to be settled exactly once by ack, retry or bury. Later calls are ignored. */
+export interface Delivery extends Entry {
+  /** 1 for the first hand-out; counted since the process started. */
+  readonly attempt: number;
+  /** Done with it: the cursor may move past. */
+  ack(): void;
+  /** Hands it out again after the given time. */
+  retry(afterMs: number, error: Error): void;
+  /** Given up: kept as a dead letter, then the cursor may move past. Resolves when the letter is stored. */
+  bury(error: Error): Promise<void>;
+}
+
+/** Reads the log from a cursor of its own. */
+export interface Consumer {
+  readonly name: string;
+  /**
+   * Up to `max` deliveries, oldest first, retries that are due before new entries. Waits until there is at least one;
+   * resolves with none when the signal aborts or the spool closes.
+   */
+  pull(max: number, signal: AbortSignal): Promise<Delivery[]>;
+  /** Like pull for what can be had without waiting (and without reading the disk). */
+  take(max: number): Delivery[];
+  /** Makes every waiting retry due now: the far side is back. */
+  hasten(): void;
+  stats(): ConsumerStats;
+  /** Stops handing out. What is not settled is handed out again by the next consumer of that name. */
+  close(): void;
+}
+
+export interface ConsumerStats {
+  /** Entries not settled yet, those in flight and waiting for a retry among them. */
+  depth: number;
+  /** Handed out and not settled. */
+  inFlight: number;
+  /** Waiting for a retry. */
+  waiting: number;
+  /** When the oldest unsettled entry was appended, in milliseconds since the epoch; undefined when there is none. */
+  oldestAt: number | undefined;
+  /** Entries dropped unread because the log was full. */
+  dropped: number;
+}
+
+export interface SpoolStats {
+  /** Entries in the log, history included. */
+  entries: number;
+  bytes: number;
+  /** Bytes kept in memory. */
+  memoryBytes: number;
+  firstOffset: number;
+  /** The offset that the next alert gets. */
+  nextOffset: number;
+  oldestAt: number | undefined;
+  /** Pieces of the log that could not be read back and were set aside. */
+  setAside: number;
+  /** Why appends are not durable at present; undefined when all is well. */
+  fault: string | undefined;
+}
+
+/** Where a new consumer, one without a cursor, starts. */
+export type Start = 'now' | 'beginning';
+
+/** What `read` is asked for. Times are milliseconds since the epoch, both inclusive. */
+export interface ReadRange {
+  fromOffset?: number;
+  since?: number;
+  until?: number;
+}
+
+export interface Spool {
+  /**
+   * Appends alerts in one piece. Resolves when they are as durable as configured.
+   * @throws SpoolFullError when the log is full and set to reject; nothing was taken
+   * @throws SpoolFaultError when the disk refused; the alerts go out from memory while there is room
+   */
+  append(alerts: readonly Alert[]): Promise<void>;
+  /** The consumer of that name; its cursor is created at `start` when there is none. One at a time per name. */
+  consumer(name: string, start?: Start): Consumer;
+  /** Forgets the cursors of consumers not named: removed outputs hold nothing back. */
+  retain(names: readonly string[]): void;
+  /** Entries in order, oldest first, up to the end of the log at the time of the call. */
+  read(range?: ReadRange): AsyncIterable<Entry>;
+  stats(): SpoolStats;
+  /** Drops what every cursor and the retention are past; also runs by itself. */
+  trim(): Promise<void>;
+  /** The dead letters of all consumers. */
+  readonly deadLetters: DeadLetters;
+  /** Writes everything down and releases the folder. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** An alert that was given up. */
+export interface DeadLetter {
+  id: number;
+  /** The output (consumer) that gave it up. */
+  output: string;
+  alert: Alert;
+  /** What went wrong last, without secrets. */
+  error: string;
+  reason: string;
+  attempts: number;
+  /** Milliseconds since the epoch. */
+  buriedAt: number;
+}
+
+export interface DeadLetterFilter {
+  output?: string;
+  ids?: readonly number[];
+  rule?: string;
+  since?: number;
+  /** Most letters returned; 100 when absent. */
+  limit?: number;
+  /** Only letters with a smaller id: pages go from new to old. */
+  before?: number;
+}
+
+/** The box of alerts that were given up. */
+export interface DeadLetters {
+  add(letter: Omit<DeadLetter, 'id'>): Promise<number>;
+  /** Newest first. */
+  list(filter?: DeadLetterFilter): DeadLetter[];
+  count(output?: string): number;
+  /** Removes letters; how many there were. */
+  remove(filter: DeadLetterFilter): number;
+}
+
+/** The log is full and `overflow` is `reject`. */
+export class SpoolFullError extends Error {
+  override readonly name = 'SpoolFullError';
+}
+
+/** The store refused a write (full disk, I/O error). */
+export class SpoolFaultError extends Error {
+  override readonly name = 'SpoolFaultError';
+}
+
+/** Another process owns the data folder. */
+export class SpoolLockedError extends Error {
+  override readonly name = 'SpoolLockedError';
+}

@@ -1,0 +1,116 @@
+/**
+ * Where consumers stand, and the text that keeps it. A cursor is the first offset not handed out yet plus the
+ * offsets below it that are not settled: everything else below is done with.
+ */
+import { crc32 } from 'node:zlib';
+import { type Range, toRanges } from './ranges.ts';
+
+/** What is remembered of an entry that was handed out and not settled. */
+export interface Unsettled {
+  readonly attempt: number;
+  /** Milliseconds since the epoch; undefined until the entry has been read again after a restart. */
+  readonly appendedAt: number | undefined;
+}
+
+/** Where one consumer stands. */
+export class Cursor {
+  readonly name: string;
+  /** First offset that has not been handed out. */
+  next: number;
+  /** Offsets below `next` that are not settled, ascending. */
+  readonly pending = new Map<number, Unsettled>();
+  /** Entries dropped unread since the process started. */
+  dropped = 0;
+
+  constructor(name: string, next: number, pending: Iterable<number> = []) {
+    this.name = name;
+    this.next = next;
+    for (const offset of pending) this.pending.set(offset, { attempt: 0, appendedAt: undefined });
+  }
+
+  /** The oldest offset that is not settled. */
+  get lowest(): number {
+    for (const offset of this.pending.keys()) return offset;
+    return this.next;
+  }
+}
+
+/** A cursor as it is written down. */
+export interface CursorRecord {
+  next: number;
+  /** Unsettled offsets below `next`. */
+  pending: readonly Range[];
+}
+
+/** All cursors at one moment. */
+export interface CursorFile {
+  /** The offset that the next alert gets: no offset below may be given again. */
+  nextOffset: number;
+  /** By consumer name. */
+  cursors: ReadonlyMap<string, CursorRecord>;
+}
+
+const MAGIC = 'tiercel-cursors';
+const VERSION = 1;
+/** No consumer has more in its hands; a file that says so is not believed. */
+const MAX_PENDING = 10_000_000;
+
+/** Cursors → text: a line with format, version and checksum, then JSON. */
+export function serialiseCursors(nextOffset: number, cursors: Iterable<Cursor>): string {
+  const records: Record<string, CursorRecord> = {};
+  for (const cursor of cursors) {
+    Object.defineProperty(records, cursor.name, {
+      value: { next: cursor.next, pending: toRanges(cursor.pending.keys()) },
+      enumerable: true,
+    });
+  }
+  const body = JSON.stringify({ nextOffset, cursors: records });
+  return `${MAGIC} ${VERSION} ${crc32(body)}\n${body}\n`;
+}
+
+/** Text → cursors; undefined when it is torn, altered, or of another version. Never throws. */
+export function parseCursors(text: string): CursorFile | undefined {
+  const match = /^tiercel-cursors (\d+) (\d+)\n(.*)\n$/s.exec(text);
+  if (!match) return undefined;
+  const [, version, checksum, body] = match;
+  if (Number(version) !== VERSION || Number(checksum) !== crc32(body!)) return undefined;
+  try {
+    return toCursorFile(JSON.parse(body!));
+  } catch {
+    return undefined;
+  }
+}
+
+function toCursorFile(value: unknown): CursorFile | undefined {
+  const { nextOffset, cursors } = value as { nextOffset?: unknown; cursors?: unknown };
+  if (!isOffset(nextOffset) || typeof cursors !== 'object' || cursors === null) return undefined;
+  const records = new Map<string, CursorRecord>();
+  for (const [name, record] of Object.entries(cursors)) {
+    if (!isCursorRecord(record)) return undefined;
+    records.set(name, record);
+  }
+  return { nextOffset, cursors: records };
+}
+
+function isCursorRecord(value: unknown): value is CursorRecord {
+  const { next, pending } = value as { next?: unknown; pending?: unknown };
+  if (!isOffset(next) || !Array.isArray(pending)) return false;
+  let floor = 0;
+  let count = 0;
+  for (const range of pending) {
+    if (!Array.isArray(range) || !isOffset(range[0]) || !isOffset(range[1])) return false;
+    if (range[0] < floor || range[1] <= range[0] || range[1] > next) return false;
+    floor = range[1];
+    count += range[1] - range[0];
+  }
+  return count <= MAX_PENDING;
+}
+
+function isOffset(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** The numbers of ranges, one by one. */
+export function* fromRanges(ranges: Iterable<Range>): Generator<number> {
+  for (const [from, to] of ranges) for (let offset = from; offset < to; offset++) yield offset;
+}

@@ -1,0 +1,76 @@
+/** Keeps the cursors: one file, written whole and renamed, and an older copy that is known to be on the device. */
+import { join } from 'node:path';
+import { type CursorFile, parseCursors } from '../cursor.ts';
+import { type FileSystem, writeFully } from './files.ts';
+import type { SetAside } from './set-aside.ts';
+
+const NAME = 'cursors';
+const BACKUP = 'cursors.backup';
+
+/** What was found of the cursors. */
+export interface LoadedCursors {
+  file: CursorFile | undefined;
+  /** There were cursors and they cannot be read. */
+  isLost: boolean;
+}
+
+export class Checkpoint {
+  readonly #files: FileSystem;
+  readonly #folder: string;
+
+  constructor(files: FileSystem, folder: string) {
+    this.#files = files;
+    this.#folder = folder;
+  }
+
+  /** The newest cursors that can be read; what cannot be read is set aside. */
+  load(setAside: SetAside): LoadedCursors {
+    const main = this.#read(NAME, setAside);
+    const backup = this.#read(BACKUP, setAside);
+    if (!main.file) return { file: backup.file, isLost: !backup.file && (main.isLost || backup.isLost) };
+    // After a power failure the file may be an old one: only the backup is sure to have reached the device.
+    const isOld = backup.file !== undefined && backup.file.nextOffset > main.file.nextOffset;
+    return isOld ? backup : main;
+  }
+
+  /** Writes the cursors down: they survive the end of the process. */
+  save(text: string): void {
+    const path = join(this.#folder, `${NAME}.new`);
+    const fd = this.#files.open(path, 'w');
+    try {
+      const bytes = Buffer.from(text);
+      writeFully(this.#files, fd, bytes, bytes.length, 0);
+    } finally {
+      this.#files.close(fd);
+    }
+    this.#files.rename(path, join(this.#folder, NAME));
+  }
+
+  /** Writes the copy that survives a power failure. To be called again only when it has ended. */
+  async saveBackup(text: string): Promise<void> {
+    const path = join(this.#folder, `${BACKUP}.new`);
+    const fd = this.#files.open(path, 'w');
+    try {
+      const bytes = Buffer.from(text);
+      writeFully(this.#files, fd, bytes, bytes.length, 0);
+      await this.#files.datasync(fd);
+    } finally {
+      this.#files.close(fd);
+    }
+    this.#files.rename(path, join(this.#folder, BACKUP));
+    await this.#files.syncFolder(this.#folder);
+  }
+
+  #read(name: string, setAside: SetAside): LoadedCursors {
+    const path = join(this.#folder, name);
+    let text: string;
+    try {
+      text = this.#files.readFile(path).toString();
+    } catch (error) {
+      return { file: undefined, isLost: (error as NodeJS.ErrnoException).code !== 'ENOENT' };
+    }
+    const file = parseCursors(text);
+    if (!file) setAside.copy(path, name, 'the cursors cannot be read');
+    return { file, isLost: !file };
+  }
+}

@@ -1,0 +1,65 @@
+/** Drops the oldest segments: for room, for age, and when nobody needs them. */
+import type { SpoolConfig } from '../../config/types.ts';
+import type { Clock } from '../../contract.ts';
+import type { Consumers } from '../consumers.ts';
+import type { DropReport } from '../drop-report.ts';
+import type { DiskLog } from './log.ts';
+import { countExpired, countForRoom, type SegmentAge } from './retention.ts';
+
+export interface CleanerOptions {
+  config: SpoolConfig;
+  clock: Clock;
+  disk: DiskLog;
+  consumers: Consumers;
+  drops: DropReport;
+  /** Writes the cursors down. */
+  saveCursors(): void;
+}
+
+export class Cleaner {
+  readonly #options: CleanerOptions;
+
+  constructor(options: CleanerOptions) {
+    this.#options = options;
+  }
+
+  /** Makes room on disk for so many bytes; false when there is none and nothing may be dropped. */
+  makeRoom(needed: number): boolean {
+    const { disk, config } = this.#options;
+    const { maxBytes, overflow } = config;
+    if (disk.bytes + needed <= maxBytes) return true;
+    const onlySettled = overflow === 'reject';
+    this.#drop(countForRoom(this.#segments(), { needed, maxBytes, onlySettled }));
+    return disk.bytes + needed <= maxBytes;
+  }
+
+  /** Drops what everybody is past and the history does not keep, and what is too old. */
+  trim(): void {
+    const { config, clock, drops } = this.#options;
+    this.#drop(countExpired(this.#segments(), config, clock.now()));
+    drops.tell();
+  }
+
+  #segments(): SegmentAge[] {
+    const { disk, consumers } = this.#options;
+    const lowest = consumers.lowest(disk.end);
+    const { segments } = disk;
+    return segments.values().map(segment => ({
+      bytes: segment.size,
+      lastAt: disk.lastAtOf(segment),
+      isSettled: disk.endOf(segment) <= lowest,
+      isNewest: segment === segments.last,
+    }));
+  }
+
+  #drop(count: number): void {
+    if (count === 0) return;
+    const { disk, consumers, drops, saveCursors } = this.#options;
+    const last = disk.segments.values()[count - 1]!;
+    const lost = consumers.moveForward(disk.endOf(last));
+    // Cursors first: after a crash they must not point at what is gone.
+    saveCursors();
+    disk.drop(count);
+    drops.add(lost);
+  }
+}

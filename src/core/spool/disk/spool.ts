@@ -1,0 +1,358 @@
+/** The disk driver: alerts are appended to a segmented log, and go out from memory to whoever keeps up. */
+import type { Alert } from '../../alert.ts';
+import type { SpoolConfig } from '../../config/types.ts';
+import type { Clock, Logger } from '../../contract.ts';
+import { Consumers } from '../consumers.ts';
+import {
+  type Consumer,
+  type DeadLetters,
+  type Entry,
+  type ReadRange,
+  type Spool,
+  SpoolFaultError,
+  SpoolFullError,
+  type SpoolStats,
+  type Start,
+} from '../contract.ts';
+import { type CursorFile, serialiseCursors } from '../cursor.ts';
+import { DropReport } from '../drop-report.ts';
+import { readLog, stampAfter } from '../history.ts';
+import type { Chunk, LogReader } from '../log-reader.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { CheckpointTimer } from './checkpoint-timer.ts';
+import { Cleaner } from './cleaner.ts';
+import { errorCode } from './files.ts';
+import { MAX_PAYLOAD_BYTES } from './format.ts';
+import type { DiskLog } from './log.ts';
+import type { SetAside } from './set-aside.ts';
+import { SyncLoop } from './sync-loop.ts';
+import { describeFault, WriteBehind } from './write-behind.ts';
+import { recordBytes } from './writer.ts';
+
+/** With durability `process`: how long what was written may wait for the device. */
+const SYNC_DELAY_MS = 1_000;
+const BACKUP_INTERVAL_MS = 10_000;
+const TRIM_INTERVAL_MS = 30_000;
+/** Most entries in one piece that is handed to a reader from memory. */
+const CHUNK_ENTRIES = 256;
+
+/** The parts of a disk spool, opened. */
+export interface DiskSpoolParts {
+  clock: Clock;
+  log: Logger;
+  disk: DiskLog;
+  checkpoint: Checkpoint;
+  setAside: SetAside;
+  cursors: CursorFile | undefined;
+  /** There were cursors, and they are lost. */
+  areCursorsLost: boolean;
+  deadLetters: DeadLetters & { close(): void };
+  /** Gives the folder free. */
+  release(): void;
+}
+
+/** Alerts that are written together. */
+interface Batch extends PromiseWithResolvers<void> {
+  alerts: Alert[];
+  bytes: number;
+}
+
+export class DiskSpool implements Spool, LogReader {
+  readonly deadLetters: DeadLetters & { close(): void };
+  readonly #config: SpoolConfig;
+  readonly #parts: DiskSpoolParts;
+  readonly #disk: DiskLog;
+  readonly #newest: WriteBehind;
+  readonly #cleaner: Cleaner;
+  readonly #consumers: Consumers;
+  readonly #drops: DropReport;
+  readonly #syncs: SyncLoop;
+  readonly #checkpoints: CheckpointTimer;
+  readonly #trimTimer: NodeJS.Timeout;
+  #batch: Batch | undefined;
+  /** A consumer that is not written down yet would start behind the alerts after a restart. */
+  #hasNewCursor = false;
+  /** A new cursor has to reach the device with the alerts that it is for. */
+  #isBackupWanted = false;
+  #syncFault: string | undefined;
+  #isCursorFaultTold = false;
+  /** When the newest entry was appended, in milliseconds since the epoch. */
+  #lastAt: number;
+  #backupAt = performance.now();
+  #isClosed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(config: SpoolConfig, parts: DiskSpoolParts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.#disk = parts.disk;
+    this.#lastAt = parts.disk.lastAt ?? 0;
+    this.#newest = new WriteBehind({
+      disk: parts.disk,
+      log: parts.log,
+      memoryBytes: config.memoryBytes,
+      prepare: () => (this.#hasNewCursor ? this.#saveCursors() : undefined),
+      recovered: () => void this.#syncs.run(),
+    });
+    this.deadLetters = parts.deadLetters;
+    this.#drops = new DropReport(parts.clock, parts.log);
+    this.#checkpoints = new CheckpointTimer(() => this.#checkpoint());
+    this.#syncs = new SyncLoop(
+      () => this.#sync(),
+      error => this.#synced(error),
+    );
+    this.#consumers = new Consumers({
+      reader: this,
+      deadLetters: parts.deadLetters,
+      clock: parts.clock,
+      log: parts.log,
+      moved: settled => this.#checkpoints.moved(settled),
+      fromBeginning: parts.areCursorsLost,
+    });
+    this.#cleaner = new Cleaner({
+      config,
+      clock: parts.clock,
+      disk: parts.disk,
+      consumers: this.#consumers,
+      drops: this.#drops,
+      saveCursors: () => void this.#saveCursors(),
+    });
+    if (parts.cursors) this.#consumers.restore(parts.cursors);
+    this.#drops.add(this.#consumers.moveForward(this.firstOffset));
+    this.#trimTimer = setInterval(() => this.#trim(), TRIM_INTERVAL_MS);
+    this.#trimTimer.unref();
+  }
+
+  get firstOffset(): number {
+    return this.#disk.firstOffset;
+  }
+
+  get nextOffset(): number {
+    return this.#newest.tail.next;
+  }
+
+  append(alerts: readonly Alert[]): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new Error('the spool is closed'));
+    if (alerts.length === 0) return Promise.resolve();
+    let bytes = 0;
+    for (const alert of alerts) {
+      if (alert.bytes.length > MAX_PAYLOAD_BYTES) {
+        return Promise.reject(new RangeError(`an alert of more than ${MAX_PAYLOAD_BYTES} bytes`));
+      }
+      bytes += recordBytes({ alert });
+    }
+    const gathered = this.#batch?.bytes ?? 0;
+    if (this.#config.overflow === 'reject' && !this.#cleaner.makeRoom(gathered + bytes)) {
+      return Promise.reject(new SpoolFullError('the spool is full: outputs have not taken what it holds'));
+    }
+    if (!this.#batch) {
+      this.#batch = { ...Promise.withResolvers<void>(), alerts: [], bytes: 0 };
+      setImmediate(() => this.#flush());
+    }
+    for (const alert of alerts) this.#batch.alerts.push(alert);
+    this.#batch.bytes += bytes;
+    return this.#batch.promise;
+  }
+
+  consumer(name: string, start: Start = 'now'): Consumer {
+    if (this.#isClosed) throw new Error('the spool is closed');
+    const { consumer, created } = this.#consumers.open(name, start);
+    if (created) {
+      this.#hasNewCursor = true;
+      this.#isBackupWanted = true;
+      this.#checkpoints.moved(0);
+    }
+    return consumer;
+  }
+
+  retain(names: readonly string[]): void {
+    this.#consumers.retain(names);
+    this.#checkpoints.moved(0);
+  }
+
+  read(range: ReadRange = {}): AsyncIterable<Entry> {
+    return readLog(this, range);
+  }
+
+  stats(): SpoolStats {
+    const { firstOffset, nextOffset } = this;
+    const entries = nextOffset - firstOffset - this.missing(firstOffset, nextOffset);
+    return {
+      entries,
+      bytes: this.#disk.bytes,
+      memoryBytes: this.#newest.tail.bytes,
+      firstOffset,
+      nextOffset,
+      oldestAt: entries > 0 ? this.timeAt(firstOffset) : undefined,
+      setAside: this.#parts.setAside.count,
+      fault: this.#newest.fault ?? this.#syncFault,
+    };
+  }
+
+  trim(): Promise<void> {
+    this.#trim();
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  peek(offset: number): Entry | undefined {
+    return this.#newest.tail.get(offset);
+  }
+
+  load(offset: number): Promise<Chunk> {
+    const { tail } = this.#newest;
+    if (offset < this.#disk.end && offset < tail.first) return this.#disk.load(offset);
+    const entries = tail.from(offset, CHUNK_ENTRIES);
+    return Promise.resolve({ from: offset, entries, next: (entries.at(-1)?.offset ?? offset - 1) + 1 });
+  }
+
+  missing(from: number, to: number): number {
+    return this.#disk.segments.missing(from, to);
+  }
+
+  timeAt(offset: number): number | undefined {
+    return (
+      this.peek(offset)?.appendedAt ?? this.#disk.segments.holding(offset)?.markBefore(offset).appendedAt
+    );
+  }
+
+  offsetAt(time: number): number {
+    for (const segment of this.#disk.segments.values()) {
+      if (this.#disk.lastAtOf(segment) >= time) return segment.firstOffset;
+    }
+    return this.#disk.end;
+  }
+
+  /** Writes what has been gathered and answers those who wait for it. */
+  #flush(): void {
+    const batch = this.#batch;
+    if (!batch) return;
+    this.#batch = undefined;
+    const newest = this.#newest;
+    const { tail } = newest;
+    const appendedAt = stampAfter(this.#lastAt, this.#parts.clock.now());
+    const entries: Entry[] = [];
+    for (const alert of batch.alerts) entries.push({ offset: tail.next + entries.length, appendedAt, alert });
+    // What could not be written holds memory: when there is too much of it, nothing more is taken.
+    if (newest.fault && !newest.write() && !newest.makeRoom(entries, this.#consumers.lowest(tail.next))) {
+      batch.reject(new SpoolFaultError(`${newest.fault}, and there is no room left in memory`));
+      return;
+    }
+    if (this.#config.overflow === 'drop-oldest') this.#cleaner.makeRoom(batch.bytes);
+    for (const entry of entries) tail.push(entry);
+    this.#lastAt = appendedAt;
+    const isWritten = newest.write();
+    this.#evict();
+    this.#consumers.wake();
+    if (!isWritten) batch.reject(new SpoolFaultError(newest.fault));
+    else if (this.#config.durability === 'power') this.#waitForDevice(batch);
+    else {
+      batch.resolve();
+      this.#syncs.soon(SYNC_DELAY_MS);
+    }
+  }
+
+  #waitForDevice(batch: Batch): void {
+    this.#syncs.wait({
+      resolve: batch.resolve,
+      reject: error => batch.reject(new SpoolFaultError(describeFault(error))),
+    });
+  }
+
+  async #sync(): Promise<void> {
+    await this.#disk.sync();
+    const isWanted = this.#isBackupWanted;
+    if (!isWanted && performance.now() - this.#backupAt < BACKUP_INTERVAL_MS) return;
+    this.#isBackupWanted = false;
+    this.#backupAt = performance.now();
+    try {
+      await this.#parts.checkpoint.saveBackup(this.#cursorText());
+    } catch (error) {
+      this.#cursorsFailed(error);
+      if (!isWanted) return;
+      this.#isBackupWanted = true;
+      throw error;
+    }
+  }
+
+  #synced(error: unknown): void {
+    const fault = error === undefined ? undefined : describeFault(error);
+    if (fault && !this.#syncFault)
+      this.#parts.log.error({ fault }, 'what was written did not reach the device');
+    if (!fault && this.#syncFault) this.#parts.log.info({}, 'the disk is up to date again');
+    this.#syncFault = fault;
+    if (fault) this.#newest.recheckLater();
+  }
+
+  /** Lets go of what need not be in memory. */
+  #evict(): void {
+    const { tail } = this.#newest;
+    this.#newest.evict(this.#consumers.lowestUnread(tail.first, tail.next));
+  }
+
+  #trim(): void {
+    this.#cleaner.trim();
+    this.#evict();
+  }
+
+  #checkpoint(): void {
+    this.#evict();
+    const error = this.#saveCursors();
+    if (error === undefined) {
+      this.#isCursorFaultTold = false;
+      return;
+    }
+    this.#cursorsFailed(error);
+    if (!this.#isClosed) this.#checkpoints.moved(0);
+  }
+
+  #cursorsFailed(error: unknown): void {
+    if (this.#isCursorFaultTold) return;
+    this.#isCursorFaultTold = true;
+    this.#parts.log.warn(
+      { error: errorCode(error) },
+      'the cursors cannot be written; alerts may go out twice',
+    );
+  }
+
+  /** Writes the cursors down; what went wrong, if anything. */
+  #saveCursors(): unknown {
+    try {
+      this.#parts.checkpoint.save(this.#cursorText());
+      this.#hasNewCursor = false;
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #cursorText(): string {
+    return serialiseCursors(this.nextOffset, this.#consumers.values());
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#trimTimer);
+    this.#flush();
+    this.#consumers.close();
+    this.#checkpoints.stop();
+    this.#newest.close();
+    if (!this.#newest.write()) {
+      const alerts = this.#newest.unwritten;
+      this.#parts.log.error(
+        { alerts },
+        'alerts that could not be written to disk are lost with this process',
+      );
+    }
+    this.#checkpoint();
+    this.#isBackupWanted = true;
+    await this.#syncs.run();
+    this.#disk.close();
+    this.deadLetters.close();
+    this.#parts.release();
+  }
+}

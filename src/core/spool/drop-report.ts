@@ -1,0 +1,34 @@
+/** Says that alerts were dropped, at most once a minute. */
+import type { Clock, Logger } from '../contract.ts';
+
+const INTERVAL_MS = 60_000;
+
+export class DropReport {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #lost = new Map<string, number>();
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Adds what each consumer lost, and tells when it is time. */
+  add(lost: ReadonlyMap<string, number>): void {
+    for (const [name, count] of lost) this.#lost.set(name, (this.#lost.get(name) ?? 0) + count);
+    this.tell();
+  }
+
+  /** Tells what has not been told, unless something was told within the last minute. */
+  tell(): void {
+    const now = this.#clock.now();
+    if (this.#lost.size === 0 || Math.abs(now - this.#toldAt) < INTERVAL_MS) return;
+    this.#toldAt = now;
+    this.#log.warn(
+      { dropped: Object.fromEntries(this.#lost) },
+      'the spool is full or its alerts too old: alerts that outputs had not read were dropped',
+    );
+    this.#lost = new Map();
+  }
+}

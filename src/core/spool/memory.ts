@@ -1,0 +1,215 @@
+/** The memory driver: a ring of bounded size. What it holds is gone when the process ends. */
+import type { Alert } from '../alert.ts';
+import type { SpoolConfig } from '../config/types.ts';
+import type { Clock, Logger } from '../contract.ts';
+import { Consumers } from './consumers.ts';
+import {
+  type Consumer,
+  type DeadLetters,
+  type Entry,
+  type ReadRange,
+  type Spool,
+  SpoolFullError,
+  type SpoolStats,
+  type Start,
+} from './contract.ts';
+import { DropReport } from './drop-report.ts';
+import { readLog, stampAfter } from './history.ts';
+import type { Chunk, LogReader } from './log-reader.ts';
+import { memoryCost, Tail } from './tail.ts';
+
+/** Most entries in one piece that is handed to a reader. */
+const CHUNK_ENTRIES = 256;
+const TRIM_INTERVAL_MS = 30_000;
+
+/** What a memory spool works with. */
+export interface MemorySpoolDeps {
+  clock: Clock;
+  log: Logger;
+  deadLetters: DeadLetters & { close(): void };
+}
+
+export class MemorySpool implements Spool, LogReader {
+  readonly deadLetters: DeadLetters & { close(): void };
+  readonly #config: SpoolConfig;
+  readonly #clock: Clock;
+  readonly #drops: DropReport;
+  readonly #consumers: Consumers;
+  readonly #ring = new Tail(1);
+  readonly #timer: NodeJS.Timeout;
+  /** Bytes of alert JSON in the ring. */
+  #bytes = 0;
+  /** Bytes of the entries below `#settledTo`, all of them settled. */
+  #settledBytes = 0;
+  #settledTo = 1;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  constructor(config: SpoolConfig, deps: MemorySpoolDeps) {
+    this.#config = config;
+    this.#clock = deps.clock;
+    this.#drops = new DropReport(deps.clock, deps.log);
+    this.deadLetters = deps.deadLetters;
+    this.#consumers = new Consumers({
+      reader: this,
+      deadLetters: deps.deadLetters,
+      clock: deps.clock,
+      log: deps.log,
+      moved: () => {},
+      fromBeginning: false,
+    });
+    this.#timer = setInterval(() => this.#trim(), TRIM_INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  get firstOffset(): number {
+    return this.#ring.first;
+  }
+
+  get nextOffset(): number {
+    return this.#ring.next;
+  }
+
+  append(alerts: readonly Alert[]): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error('the spool is closed'));
+    const appendedAt = stampAfter(this.#lastAt, this.#clock.now());
+    const entries: Entry[] = alerts.map((alert, index) => ({
+      offset: this.nextOffset + index,
+      appendedAt,
+      alert,
+    }));
+    if (!this.#makeRoom(entries)) {
+      return Promise.reject(new SpoolFullError('the spool is full: outputs have not taken what it holds'));
+    }
+    for (const entry of entries) {
+      this.#ring.push(entry);
+      this.#bytes += entry.alert.bytes.length;
+    }
+    this.#lastAt = appendedAt;
+    this.#trim();
+    this.#consumers.wake();
+    return Promise.resolve();
+  }
+
+  consumer(name: string, start: Start = 'now'): Consumer {
+    if (this.#closed) throw new Error('the spool is closed');
+    return this.#consumers.open(name, start).consumer;
+  }
+
+  retain(names: readonly string[]): void {
+    this.#consumers.retain(names);
+  }
+
+  read(range: ReadRange = {}): AsyncIterable<Entry> {
+    return readLog(this, range);
+  }
+
+  stats(): SpoolStats {
+    const first = this.#ring.get(this.firstOffset);
+    return {
+      entries: this.nextOffset - this.firstOffset,
+      bytes: this.#bytes,
+      memoryBytes: this.#ring.bytes,
+      firstOffset: this.firstOffset,
+      nextOffset: this.nextOffset,
+      oldestAt: first?.appendedAt,
+      setAside: 0,
+      fault: undefined,
+    };
+  }
+
+  trim(): Promise<void> {
+    this.#trim();
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#consumers.close();
+    this.deadLetters.close();
+    return Promise.resolve();
+  }
+
+  peek(offset: number): Entry | undefined {
+    return this.#ring.get(offset);
+  }
+
+  load(offset: number): Promise<Chunk> {
+    const entries = this.#ring.from(offset, CHUNK_ENTRIES);
+    const next = (entries.at(-1)?.offset ?? Math.max(offset, this.nextOffset) - 1) + 1;
+    return Promise.resolve({ from: offset, entries, next });
+  }
+
+  missing(): number {
+    return 0;
+  }
+
+  timeAt(offset: number): number | undefined {
+    return this.#ring.get(offset)?.appendedAt;
+  }
+
+  offsetAt(): number {
+    return this.firstOffset;
+  }
+
+  /** Frees what the entries need; false when there is no room and nothing may be dropped. */
+  #makeRoom(entries: readonly Entry[]): boolean {
+    let bytes = 0;
+    let cost = 0;
+    for (const entry of entries) {
+      bytes += entry.alert.bytes.length;
+      cost += memoryCost(entry);
+    }
+    const { maxBytes, memoryBytes, overflow } = this.#config;
+    const isOver = () => this.#bytes + bytes > maxBytes || this.#ring.bytes + cost > memoryBytes;
+    if (!isOver()) return true;
+    const lowest = this.#consumers.lowest(this.nextOffset);
+    while (isOver() && this.firstOffset < lowest) this.#shift();
+    if (!isOver()) return true;
+    if (overflow === 'reject') return false;
+    while (isOver() && this.firstOffset < this.nextOffset) this.#shift();
+    this.#drops.add(this.#consumers.moveForward(this.firstOffset));
+    return true;
+  }
+
+  #trim(): void {
+    const { maxAgeMs, historyBytes, historyAgeMs } = this.#config;
+    const now = this.#clock.now();
+    this.#countSettled();
+    while (this.firstOffset < this.#settledTo) {
+      const age = now - this.#ring.get(this.firstOffset)!.appendedAt;
+      if (this.#settledBytes <= historyBytes && age <= historyAgeMs) break;
+      this.#shift();
+    }
+    if (maxAgeMs > 0) {
+      for (;;) {
+        const entry = this.#ring.get(this.firstOffset);
+        if (!entry || now - entry.appendedAt <= maxAgeMs) break;
+        this.#shift();
+      }
+      this.#drops.add(this.#consumers.moveForward(this.firstOffset));
+    }
+    this.#drops.tell();
+  }
+
+  #countSettled(): void {
+    const lowest = this.#consumers.lowest(this.nextOffset);
+    if (lowest < this.#settledTo) {
+      this.#settledTo = this.firstOffset;
+      this.#settledBytes = 0;
+    }
+    while (this.#settledTo < lowest) {
+      this.#settledBytes += this.#ring.get(this.#settledTo++)?.alert.bytes.length ?? 0;
+    }
+  }
+
+  #shift(): void {
+    const entry = this.#ring.shift();
+    if (!entry) return;
+    this.#bytes -= entry.alert.bytes.length;
+    if (entry.offset < this.#settledTo) this.#settledBytes -= entry.alert.bytes.length;
+    else this.#settledTo = this.firstOffset;
+  }
+}

@@ -1,0 +1,117 @@
+/** Opens the spool that the configuration asks for. */
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { SpoolConfig } from '../config/types.ts';
+import type { Clock, Logger } from '../contract.ts';
+import { type DeadLetters, type Spool, SpoolFaultError, SpoolLockedError } from './contract.ts';
+import { SqliteDeadLetters } from './dead-letters.ts';
+import { Checkpoint } from './disk/checkpoint.ts';
+import { errorCode, type FileSystem, nodeFiles } from './disk/files.ts';
+import { type Lock, lockFolder } from './disk/lock.ts';
+import { DiskLog } from './disk/log.ts';
+import { SetAside } from './disk/set-aside.ts';
+import { DiskSpool } from './disk/spool.ts';
+import { MemorySpool } from './memory.ts';
+
+/** Parts of the bytes and the time that are dropped at once: the log is dropped a segment at a time. */
+const SEGMENTS_AT_LEAST = 8;
+const MIN_SEGMENT_AGE_MS = 60_000;
+
+export interface SpoolDeps {
+  clock: Clock;
+  log: Logger;
+}
+
+/** Effects that tests replace. */
+export interface DiskDeps extends SpoolDeps {
+  files?: FileSystem;
+  lock?: (folder: string, log: Logger) => Promise<Lock>;
+  deadLetters?: DeadLetters & { close(): void };
+}
+
+/**
+ * Opens the spool.
+ * @throws SpoolLockedError when another process owns the data folder
+ * @throws SpoolFaultError when the folder cannot be used at all
+ */
+export async function openSpool(config: SpoolConfig, deps: SpoolDeps): Promise<Spool> {
+  return config.driver === 'memory' ? openMemorySpool(config, deps) : openDiskSpool(config, deps);
+}
+
+/** Opens a spool that lives in memory. */
+export function openMemorySpool(config: SpoolConfig, deps: SpoolDeps): Spool {
+  const deadLetters = new SqliteDeadLetters({
+    path: ':memory:',
+    ...config.deadLetters,
+    durable: false,
+    clock: deps.clock,
+    log: deps.log,
+    setAside: () => {},
+  });
+  return new MemorySpool(config, { ...deps, deadLetters });
+}
+
+/** Opens the spool in the configured folder. Throws as `openSpool` does. */
+export async function openDiskSpool(config: SpoolConfig, deps: DiskDeps): Promise<Spool> {
+  const { clock, log, files = nodeFiles, lock = lockFolder } = deps;
+  const folder = config.path;
+  const unusable = (error: unknown) =>
+    new SpoolFaultError(`cannot use the data folder ${folder} (${errorCode(error)})`, { cause: error });
+  let held: Lock | undefined;
+  try {
+    files.mkdir(folder);
+    held = await lock(folder, log);
+    const { release } = held;
+    const setAside = new SetAside(files, join(folder, 'set-aside'), log);
+    const checkpoint = new Checkpoint(files, folder);
+    const { file: cursors, isLost } = checkpoint.load(setAside);
+    const disk = await DiskLog.open({
+      files,
+      folder: join(folder, 'log'),
+      setAside,
+      clock,
+      log,
+      segmentBytes: Math.min(config.segmentBytes, Math.ceil(config.maxBytes / SEGMENTS_AT_LEAST)),
+      segmentAgeMs: segmentAge(config),
+      minNextOffset: cursors?.nextOffset ?? 1,
+    });
+    const deadLetters =
+      deps.deadLetters ??
+      new SqliteDeadLetters({
+        path: join(folder, 'dead-letters.sqlite'),
+        ...config.deadLetters,
+        durable: config.durability === 'power',
+        clock,
+        log,
+        setAside: (path, why) => moveDatabase(setAside, path, why),
+      });
+    return new DiskSpool(config, {
+      clock,
+      log,
+      disk,
+      checkpoint,
+      setAside,
+      cursors,
+      areCursorsLost: isLost || (!cursors && disk.segments.count > 0),
+      deadLetters,
+      release,
+    });
+  } catch (error) {
+    held?.release();
+    throw error instanceof SpoolLockedError ? error : unusable(error);
+  }
+}
+
+/** How old a segment may grow, so that what is dropped by age is dropped about in time. */
+function segmentAge({ maxAgeMs, historyAgeMs }: SpoolConfig): number {
+  const ages = [maxAgeMs, historyAgeMs].filter(age => age > 0);
+  return Math.max(MIN_SEGMENT_AGE_MS, Math.min(...ages) / SEGMENTS_AT_LEAST);
+}
+
+/** A database and the files that SQLite keeps beside it. */
+function moveDatabase(setAside: SetAside, path: string, why: string): void {
+  for (const suffix of ['', '-wal', '-shm']) {
+    const file = path + suffix;
+    if (existsSync(file)) setAside.file(file, basename(file), why);
+  }
+}
