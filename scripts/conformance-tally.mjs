@@ -11,7 +11,11 @@ const differences = JSON.parse(readFileSync(list, 'utf8'));
 
 const wrong = results.filter(({ id, ok }) => ok === id in differences);
 for (const { id, ok, fails = [] } of wrong) {
-  console.log(ok ? `STALE ${id}: passes, but is listed as a difference` : `FAIL ${id}: ${fails.slice(0, 3).join(' || ')}`);
+  console.log(
+    ok
+      ? `STALE ${id}: passes, but is listed as a difference`
+      : `FAIL ${id}: ${fails.slice(0, 3).join(' || ')}`,
+  );
 }
 for (const { id } of results.filter(({ id, ok }) => !ok && id in differences)) {
   console.log(`DIFFERS ${id}: ${differences[id]}`);

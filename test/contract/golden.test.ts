@@ -64,7 +64,6 @@ describe.each(httpOutputs)('$name', definition => {
     const requests = await requestsOf(definition, golden.config);
     if (process.env.GOLDEN === 'write') {
       writeFileSync(place, `${JSON.stringify({ config: golden.config, requests }, null, 2)}\n`);
-    }
-    else expect(requests).toEqual(golden.requests);
+    } else expect(requests).toEqual(golden.requests);
   });
 });
