@@ -36,6 +36,8 @@ export interface Daemon {
   readonly log: RootLogger;
   /** Reads the configuration again. Throws ConfigError when it is refused; the old one then stays in use. */
   reload(): Promise<void>;
+  /** Logs and counts an error that nothing was prepared for. */
+  defect(error: unknown): void;
   /** Stops taking, finishes what is in flight within the grace time, keeps the rest. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -225,6 +227,11 @@ class Running implements Daemon, Backend {
     return next;
   }
 
+  defect(error: unknown): void {
+    this.#metrics.defect();
+    this.log.error({ err: error }, 'unexpected error');
+  }
+
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -271,11 +278,12 @@ class Running implements Daemon, Backend {
 
   async #stop(): Promise<void> {
     const graceMs = this.#config.shutdownGraceMs;
+    const deadline = systemClock.now() + graceMs;
     this.log.info({ graceMs }, 'stopping');
     this.#watch?.close();
     await this.#reloading.catch(() => {});
     await this.#server.close(graceMs);
-    await this.#fleet.stop(graceMs);
+    await this.#fleet.stop(Math.max(0, deadline - systemClock.now()));
     await this.#spool.close();
     this.log.info({}, 'stopped');
   }

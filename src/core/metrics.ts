@@ -138,6 +138,11 @@ export class Metrics implements DeliveryObserver, IngestObserver {
     this.#instruments.templateErrors.inc([template]);
   }
 
+  /** Something threw where nothing should. */
+  defect(): void {
+    this.#instruments.defects.inc([]);
+  }
+
   /** The configuration was read again, and taken or refused. */
   reloaded(ok: boolean): void {
     this.#instruments.reloads.inc([ok ? 'ok' : 'failed']);

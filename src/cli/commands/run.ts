@@ -5,10 +5,18 @@ import type { Context } from '../io.ts';
 export async function runDaemon(options: { configFile?: string }, { env, io }: Context): Promise<ExitCode> {
   // Before anything is opened: a signal during the start is not lost.
   const stop = stopSignal(io.signal);
+  const reload = { asked: false };
+  process.on('SIGHUP', () => {
+    reload.asked = true;
+  });
   const { startDaemon } = await import('../../daemon.ts');
   const daemon = await startDaemon({ configFile: options.configFile, env });
+  // What a client library throws out of turn is no reason to stop delivering to all others.
+  process.on('uncaughtException', error => daemon.defect(error));
   // The log tells what was wrong with a configuration that is refused.
-  process.on('SIGHUP', () => void daemon.reload().catch(() => undefined));
+  const onHangUp = () => void daemon.reload().catch(() => undefined);
+  process.removeAllListeners('SIGHUP').on('SIGHUP', onHangUp);
+  if (reload.asked) onHangUp();
   await stop;
   await daemon.stop();
   return EXIT.ok;

@@ -54,6 +54,10 @@ export function createInstruments(registry: Registry) {
       'Templates that could not be rendered for an alert, by templated field or output.',
       'template',
     ),
+    defects: counter(
+      'tiercel_defects_total',
+      'Errors that nothing was prepared for; the log has their place.',
+    ),
     reloads: counter('tiercel_config_reloads_total', 'Reloads of the configuration.', 'result'),
     overflows: counter(
       'tiercel_metrics_overflow_total',
