@@ -106,7 +106,7 @@ describe('delivery', () => {
       timeoutMs: 10_000,
       concurrency: 64,
       retry: { maxAgeMs: 86_400_000, attempts: 0, minMs: 500, maxMs: 60_000 },
-      breaker: { failures: 5, maxMs: 15_000 },
+      breaker: { failures: 5, maxMs: 5_000 },
       rateLimit: { perSecond: 0, burst: 1 },
     });
   });
