@@ -11,11 +11,11 @@ import { Breaker } from './breaker.ts';
 import type { BreakerState, OutputStatus } from './contract.ts';
 import { DefectError, type Failure, toFailure } from './failure.ts';
 import { Intake } from './intake.ts';
+import type { OutputWorkerOptions } from './options.ts';
 import { TokenBucket } from './rate-limit.ts';
 import { Replay, Replayed } from './replay.ts';
 import { Settlement } from './settlement.ts';
 import { Tries, Try } from './tries.ts';
-import type { OutputWorkerOptions } from './worker.ts';
 
 /** Alerts of the log that may wait for a retry while others get through. */
 const MAX_PARKED = 1024;

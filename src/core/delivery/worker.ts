@@ -1,31 +1,11 @@
-/**
- * One output at work: takes alerts from its place in the log, sends them through the open output, and settles each
- * one: delivered, to be tried again, or given up. Outputs know nothing of all this.
- */
-import type { OutputInstance } from '../config/types.ts';
-import type { Alert, Clock, Logger, Output } from '../contract.ts';
+import type { Alert, Output } from '../contract.ts';
 import { PartialError, RetriableError } from '../errors.ts';
-import type { Consumer, DeadLetters, Delivery } from '../spool/contract.ts';
+import type { Delivery } from '../spool/contract.ts';
 import type { DeliveryObserver, OutputStatus } from './contract.ts';
 import { toFailure } from './failure.ts';
 import { openUntilItWorks, pause } from './opening.ts';
+import type { OutputWorkerOptions } from './options.ts';
 import { Pump } from './pump.ts';
-
-export interface OutputWorkerOptions {
-  instance: OutputInstance;
-  /** Whether an alert is for this output. */
-  accepts(alert: Alert): boolean;
-  /** Opens the output; called again after a failure. */
-  open(): Promise<Output>;
-  consumer: Consumer;
-  clock: Clock;
-  log: Logger;
-  observer: DeliveryObserver;
-  /** For the status only; alerts get there by their delivery's `bury`. */
-  deadLetters?: Pick<DeadLetters, 'count'>;
-  /** Masks secrets in what errors say, before it is logged, shown or kept. */
-  mask?(text: string): string;
-}
 
 const OPEN_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 5_000;

@@ -1,6 +1,6 @@
 /** The API under /api/v1, see docs/api.md. Reading wants what the ingest wants, changing the admin token. */
 import express, { type NextFunction, type Request, type Response, Router } from 'express';
-import type { AppOptions } from './app.ts';
+import type { AppOptions } from './app-options.ts';
 import { follow, readNewest } from './history.ts';
 import { ApiError, problemHandler, sendProblem } from './problem.ts';
 import {

@@ -1,27 +1,10 @@
 /** The express application: everything but the taking of alerts. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
-import type { Logger } from '../contract.ts';
 import { testDraft } from '../test-alert.ts';
 import { sendEarly, sendJson, sendText } from './answer.ts';
 import { createApi } from './api.ts';
-import type { Backend } from './backend.ts';
-import type { Ingest, Settings } from './ingest.ts';
-import type { Refusals } from './refusals.ts';
-
-/** What the application needs of the server around it. */
-export interface AppOptions {
-  backend: Backend;
-  ingest: Ingest;
-  refusals: Refusals;
-  settings: Settings;
-  /** What may be shown of a request's path. */
-  shownPath(request: IncomingMessage): string;
-  version: string;
-  /** Aborted when the server stops. */
-  stopping: AbortSignal;
-  log: Logger;
-}
+import type { AppOptions } from './app-options.ts';
 
 const HEALTHY = '{"status": "ok"}';
 
