@@ -52,4 +52,4 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch((process.env.TIERCEL_URL||'http://127.0.0.1:'+(process.env.LISTENPORT||2801))+'/ping').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 
 # A small young generation: about 30 MB less memory at the same CPU.
-ENTRYPOINT ["node", "--max-semi-space-size=4", "/app/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=4", "--max-old-space-size=768", "/app/dist/main.js"]
