@@ -1,6 +1,7 @@
-/** The facts of an alert in the order in which falcosidekick's chat outputs list them. */
+/** The facts of an alert, as chat outputs list them. Pure. */
 import type { Alert } from '../../core/contract.ts';
 import { formatGoTime } from '../../core/template/index.ts';
+import { toGoText } from './go-text.ts';
 import { byCodeUnit } from './text.ts';
 
 /** A titled fact. */
@@ -11,22 +12,47 @@ export interface Fact {
   isField?: boolean;
 }
 
-/** rule, priority, source, hostname and tags when there are any, text-valued output fields by name, time. */
-export function facts(alert: Alert): Fact[] {
-  const list: Fact[] = [
-    { title: 'rule', value: alert.rule },
-    { title: 'priority', value: alert.priority },
-    { title: 'source', value: alert.source },
-  ];
-  if (alert.hostname !== '') list.push({ title: 'hostname', value: alert.hostname });
-  if (alert.tags.length > 0) list.push({ title: 'tags', value: alert.tags.join(', ') });
-  const names = Object.keys(alert.outputFields).sort(byCodeUnit);
-  for (const title of names) {
-    const value = alert.outputFields[title];
-    if (typeof value === 'string') list.push({ title, value, isField: true });
-  }
-  list.push({ title: 'time', value: formatGoTime(alert.time) });
-  return list;
+/** The output fields whose value is a text, by name. */
+export function textFields(alert: Pick<Alert, 'outputFields'>): [name: string, value: string][] {
+  return Object.entries(alert.outputFields)
+    .filter((field): field is [string, string] => typeof field[1] === 'string')
+    .sort(([a], [b]) => byCodeUnit(a, b));
+}
+
+/** All output fields by name, whatever their type, as Go prints them; `none` stands for null. */
+export function allFields(alert: Pick<Alert, 'outputFields'>, none?: string): Fact[] {
+  return Object.entries(alert.outputFields)
+    .map(([title, value]) => ({ title, value: toGoText(value, none), isField: true }))
+    .sort((a, b) => byCodeUnit(a.title, b.title));
+}
+
+const PARTS = {
+  rule: (alert: Alert) => alert.rule,
+  priority: (alert: Alert) => alert.priority,
+  source: (alert: Alert) => alert.source,
+  hostname: (alert: Alert) => alert.hostname,
+  tags: (alert: Alert) => alert.tags.join(', '),
+  time: (alert: Alert) => formatGoTime(alert.time),
+};
+
+/** A part of an alert that is shown as a fact; `fields` stands for the text-valued output fields. */
+export type Part = keyof typeof PARTS | 'fields';
+
+/** The parts of an alert in the order given; no hostname and no tags when there are none. */
+export function facts(alert: Alert, order: readonly Part[]): Fact[] {
+  return order.flatMap((part): Fact[] => {
+    if (part === 'fields') {
+      return textFields(alert).map(([title, value]) => ({ title, value, isField: true }));
+    }
+    const value = PARTS[part](alert);
+    const optional = part === 'hostname' || part === 'tags';
+    return optional && value === '' ? [] : [{ title: part, value }];
+  });
+}
+
+/** The facts that say something: Discord and Google Chat refuse a message with an empty value. */
+export function tellingFacts(alert: Alert, order: readonly Part[]): Fact[] {
+  return facts(alert, order).filter(({ value }) => value.trim() !== '');
 }
 
 /** Colours by priority as falcosidekick's chat outputs use them. */

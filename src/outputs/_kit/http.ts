@@ -6,6 +6,7 @@ import {
   type Category,
   defineOutput,
   type Host,
+  type HttpClient,
   type HttpRequest,
   type HttpResponse,
   type Output,
@@ -14,6 +15,7 @@ import {
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { verdict as judge } from '../../core/http/verdict.ts';
 import { keyMeta } from '../../core/keys.ts';
+import { messageTemplate, templateProblems } from './message.ts';
 
 /** Throws unless an answer means that the far side has accepted: what the status says, as one of our errors. */
 export { excerptOf, retryAfterMs, verdict as judge } from '../../core/http/verdict.ts';
@@ -31,6 +33,18 @@ export interface HttpMessage {
   body?: Buffer | string;
 }
 
+/** What a request for several alerts may need besides them and the settings. */
+export type BatchContext = Pick<Host, 'outputs' | 'customFields' | 'clock'>;
+
+/** What a request may need besides alert and settings. */
+export interface RequestContext extends BatchContext {
+  /**
+   * What the key `messageformat` makes of the alert: empty when the output has no such key, it is not set, or it failed
+   * on this alert.
+   */
+  headline: string;
+}
+
 type Config<K extends z.ZodRawShape> = z.output<z.ZodObject<K>>;
 
 /** What a plain HTTP output consists of. */
@@ -43,22 +57,41 @@ export interface HttpOutputDefinition<K extends z.ZodRawShape> {
   docs: string;
   /** The output's own keys; the common ones for HTTP are added by core. */
   keys: K;
+  /** See the contract. */
+  inherits?: readonly string[];
   /** The keys that turn the output on when all of them are set. */
   enabledBy: (keyof K & string) | readonly (keyof K & string)[];
   /** Pure. What it throws makes the alert a dead letter, unless it is one of our errors. */
-  request(alert: Alert, config: Config<K>): HttpMessage;
+  request(alert: Alert, config: Config<K>, context: RequestContext): HttpMessage;
   /** With `batch`: one request for several alerts. Pure. */
-  requestBatch?(alerts: readonly Alert[], config: Config<K>): HttpMessage;
+  requestBatch?(alerts: readonly Alert[], config: Config<K>, context: BatchContext): HttpMessage;
+  /**
+   * Makes ready what the first alert needs over there; called each time the output is opened.
+   * @throws what keeps the output closed; core opens it again later
+   */
+  prepare?(config: Config<K>, host: Host): Promise<void>;
+  /** The client to send with, where a plain one does not do: one that adds tokens. */
+  client?(config: Config<K>, host: Host): HttpClient;
   /** Signs the request just before it goes out. `now` is in milliseconds since the epoch. */
   sign?(request: HttpRequest, config: Config<K>, now: number): HttpRequest;
+  /**
+   * For services that hide a status in the body of a 2xx: what the answer is judged by. Undefined for the answer's own.
+   */
+  status?(response: HttpResponse): number | undefined;
   /**
    * For services that answer 2xx with an error inside; other answers are judged by their status.
    * @throws RetriableError | PermanentError | PartialError
    */
   verdict?(response: HttpResponse, alerts: readonly Alert[], config: Config<K>): void;
   batch?: BatchLimits;
+  /** See the contract. */
+  batchBy?(config: Config<K>): BatchLimits | undefined;
   concurrency?: number;
   check?(config: Config<K>): { path: string; message: string; hint?: string }[];
+  /** Where it sends, for the probe; when absent, the first address among the settings. */
+  address?(config: Config<K>): string;
+  /** See the contract; `request` then gets the settings of one far side. */
+  split?(config: Config<K>): ReadonlyMap<string, Config<K>> | undefined;
   /** The smallest configuration that works. */
   example: z.input<z.ZodObject<K>>;
 }
@@ -70,7 +103,8 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export function defineHttpOutput<const K extends z.ZodRawShape>(
   definition: HttpOutputDefinition<K>,
 ): OutputDefinition<z.ZodObject<K>> {
-  const { name, title, category, docs, keys, batch, concurrency, check, example } = definition;
+  const { name, title, category, docs, keys, inherits, batch, batchBy, concurrency, split, example } =
+    definition;
   const needed = [definition.enabledBy].flat() as string[];
   return defineOutput<z.ZodObject<K>>({
     name,
@@ -78,14 +112,27 @@ export function defineHttpOutput<const K extends z.ZodRawShape>(
     category,
     docs,
     keys: z.object(keys),
+    inherits,
     http: true,
     batch,
+    batchBy,
     concurrency,
-    check,
+    check: config => [
+      ...templateProblems('messageformat', messageFormat(config)),
+      ...(definition.check?.(config) ?? []),
+    ],
+    split,
     example,
     enabled: config => needed.every(key => isSet((config as Record<string, unknown>)[key])),
-    open: async (config, host) => new HttpOutput(definition, config, host),
+    async open(config, host) {
+      await definition.prepare?.(config, host);
+      return new HttpOutput(definition, config, host);
+    },
   });
+}
+
+function messageFormat(config: object): string {
+  return 'messageformat' in config ? String(config.messageformat) : '';
 }
 
 function isSet(value: unknown): boolean {
@@ -97,19 +144,23 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
   readonly #definition: HttpOutputDefinition<K>;
   readonly #config: Config<K>;
   readonly #host: Host;
+  readonly #http: HttpClient;
   readonly #secrets: readonly string[];
+  readonly #headline: (alert: Alert) => string;
 
   constructor(definition: HttpOutputDefinition<K>, config: Config<K>, host: Host) {
     this.#definition = definition;
     this.#config = config;
     this.#host = host;
+    this.#http = definition.client?.(config, host) ?? host.http;
     this.#secrets = secretTexts(definition.keys, config as Record<string, unknown>);
+    this.#headline = messageTemplate(messageFormat(config), host);
   }
 
   async send(alerts: readonly Alert[], { signal }: { signal: AbortSignal }): Promise<void> {
     const { verdict } = this.#definition;
-    const response = await this.#host.http.send(this.#request(alerts), signal);
-    judge(response, this.#host.clock.now(), this.#secrets);
+    const response = await this.#http.send(this.#request(alerts), signal);
+    judge(this.#uncovered(response), this.#host.clock.now(), this.#secrets);
     verdict?.(response, alerts, this.#config);
   }
 
@@ -118,7 +169,7 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
     const origin = this.#origin();
     if (origin === undefined) return;
     const request = { method: 'GET' as const, url: `${origin}/`, headers: {}, body: undefined };
-    await this.#host.http.send(request, signal);
+    await this.#http.send(request, signal);
   }
 
   #request(alerts: readonly Alert[]): HttpRequest {
@@ -126,8 +177,8 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
     try {
       const message =
         requestBatch && alerts.length > 1
-          ? requestBatch(alerts, this.#config)
-          : request(alerts[0]!, this.#config);
+          ? requestBatch(alerts, this.#config, this.#host)
+          : request(alerts[0]!, this.#config, this.#contextOf(alerts[0]!));
       const plain = toRequest(message);
       return sign ? sign(plain, this.#config, this.#host.clock.now()) : plain;
     } catch (error) {
@@ -140,9 +191,23 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
     }
   }
 
+  #uncovered(response: HttpResponse): HttpResponse {
+    const covered = response.status >= 200 && response.status < 300;
+    const status = covered ? this.#definition.status?.(response) : undefined;
+    if (status === undefined) return response;
+    const { headers, body } = response;
+    return { status, headers, body, secrets: () => response.secrets?.() ?? [] };
+  }
+
+  #contextOf(alert: Alert): RequestContext {
+    const { outputs, customFields, clock } = this.#host;
+    return { headline: this.#headline(alert), outputs, customFields, clock };
+  }
+
   #origin(): string | undefined {
+    const { enabledBy, address } = this.#definition;
     const config = this.#config as Record<string, unknown>;
-    const first = [this.#definition.enabledBy].flat().map(key => config[key]);
+    const first = address ? [address(this.#config)] : [enabledBy].flat().map(key => config[key]);
     for (const value of [...first, ...Object.values(config)]) {
       const url = typeof value === 'string' ? URL.parse(value) : null;
       if (url && /^https?:$/.test(url.protocol)) return url.origin;

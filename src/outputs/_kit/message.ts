@@ -1,6 +1,6 @@
 /** Message templates (`messageformat`) of chat outputs. */
 import type { Alert, Host } from '../../core/contract.ts';
-import { alertData, parseTemplate } from '../../core/template/index.ts';
+import { alertData, parseTemplate, templateProblem } from '../../core/template/index.ts';
 
 /**
  * Prepares a message template. An empty one gives no text; one that fails on an alert gives an empty text and is
@@ -22,10 +22,6 @@ export function messageTemplate(text: string, host: Pick<Host, 'templateFailed'>
 
 /** For `check`: says what is wrong with a template; empty when it can be used. */
 export function templateProblems(path: string, text: string): { path: string; message: string }[] {
-  try {
-    if (text !== '') parseTemplate(text);
-    return [];
-  } catch (error) {
-    return [{ path, message: `not a template: ${(error as Error).message}` }];
-  }
+  const message = templateProblem(text);
+  return message === undefined ? [] : [{ path, message }];
 }

@@ -16,6 +16,8 @@ export function truncate(text: string, max: number): string {
 
 /** Cuts a text to at most `max` bytes of UTF-8, the mark included, never inside a character. */
 export function truncateBytes(text: string, max: number): string {
+  // No unit takes more than three bytes.
+  if (text.length * 3 <= max) return text;
   const bytes = Buffer.from(text);
   if (bytes.length <= max) return text;
   let end = Math.max(0, max - Buffer.byteLength(CUT_MARK));

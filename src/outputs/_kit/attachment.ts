@@ -1,0 +1,51 @@
+/** Messages with attachments in Slack's form, which other chats take as well. Pure. */
+import type { Alert } from '../../core/contract.ts';
+import { COLORS, facts, type Part } from './fields.ts';
+import { truncate } from './text.ts';
+
+/** Slack cuts messages above 40,000 characters: api.slack.com/changelog/2018-04-truncating-really-long-messages. */
+const MAX_TEXT = 40_000;
+/** One field fills a screen at most; Block Kit's own limit for a field's text: api.slack.com/reference/block-kit/blocks. */
+const MAX_FIELD = 2_000;
+/** falcosidekick puts fields of this many characters or more across the whole width. */
+const WIDE = 36;
+
+/** How a message looks. */
+export interface AttachmentStyle {
+  username: string;
+  icon: string;
+  /** Empty for none. */
+  channel?: string;
+  footer?: string;
+  outputformat: 'all' | 'text' | 'fields';
+  /** What is listed, in which order. */
+  order: readonly Part[];
+  /** Longest headline that the chat takes, in characters; what is attached has no such limit. */
+  maxHeadline?: number;
+}
+
+/** A message with the alert attached, below a headline when there is one. */
+export function toAttached(alert: Alert, style: AttachmentStyle, headline: string) {
+  const { username, icon, channel, footer, outputformat, maxHeadline = MAX_TEXT } = style;
+  const shown = truncate(alert.output, MAX_TEXT);
+  const attachment = {
+    fallback: shown,
+    color: COLORS[alert.priority],
+    ...(outputformat !== 'fields' && { text: shown }),
+    ...(outputformat !== 'text' && {
+      fields: facts(alert, style.order).map(({ title, value, isField }) => ({
+        title,
+        value: truncate(value, MAX_FIELD),
+        short: isField ? [...value].length < WIDE : title !== 'time',
+      })),
+      ...(footer && { footer }),
+    }),
+  };
+  return {
+    ...(headline !== '' && { text: truncate(headline, maxHeadline) }),
+    username,
+    icon_url: icon,
+    ...(channel && { channel }),
+    attachments: [attachment],
+  };
+}

@@ -1,0 +1,98 @@
+/** Credentials and region as the AWS SDK finds them. Its packages are optional and loaded only when they are needed. */
+import { PermanentError, RetriableError } from '../../../core/errors.ts';
+import type { AwsSettings } from './settings.ts';
+import type { AwsKeys } from './sign.ts';
+
+/** Gives keys that hold for some minutes at least. */
+export type KeySource = () => Promise<AwsKeys>;
+
+interface TimedKeys extends AwsKeys {
+  expiration?: Date;
+}
+
+/** Keys are replaced this long before they expire. */
+const SPARE_MS = 5 * 60_000;
+
+/**
+ * The keys of the settings, or the SDK's default chain; with `rolearn` those of the role, assumed with them.
+ * @throws PermanentError when the SDK's package is needed and not installed
+ */
+export async function keySource(
+  settings: AwsSettings,
+  region: string,
+  now: () => number,
+): Promise<KeySource> {
+  const { accesskeyid, secretaccesskey, rolearn, externalid } = settings;
+  const own = accesskeyid === '' ? undefined : { accessKeyId: accesskeyid, secretAccessKey: secretaccesskey };
+  if (own && !rolearn) return async () => own;
+  const sdk = await load();
+  const chain: () => Promise<TimedKeys> = rolearn
+    ? sdk.fromTemporaryCredentials({
+        masterCredentials: own,
+        params: {
+          RoleArn: rolearn,
+          RoleSessionName: 'tiercel',
+          ...(externalid && { ExternalId: externalid }),
+        },
+        clientConfig: { region, maxAttempts: 1 },
+      })
+    : sdk.fromNodeProviderChain({ clientConfig: { region } });
+  return remembered(chain, now);
+}
+
+/**
+ * Asks once for all who wait, and again shortly before the keys expire.
+ * @throws RetriableError with reason `auth`, from the source
+ */
+export function remembered(ask: () => Promise<TimedKeys>, now: () => number): KeySource {
+  let held: TimedKeys | undefined;
+  let asking: Promise<TimedKeys> | undefined;
+  const renew = async () => {
+    try {
+      held = await ask();
+      return held;
+    } catch (error) {
+      const name = error instanceof Error ? error.name : 'unknown';
+      // Keys that still hold are better than none.
+      if (held?.expiration && held.expiration.getTime() > now()) return held;
+      // Not its words: they may quote what a helper program or a token service answered. The cause has them.
+      throw new RetriableError(`no AWS credentials were found or given (${name})`, {
+        reason: 'auth',
+        cause: error,
+      });
+    } finally {
+      asking = undefined;
+    }
+  };
+  return async () => {
+    const expires = held?.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
+    if (held && expires - now() > SPARE_MS) return held;
+    asking ??= renew();
+    return asking;
+  };
+}
+
+/** The region of AWS_DEFAULT_REGION or of the profile; undefined when neither says. */
+export async function ambientRegion(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
+  if (env.AWS_REGION || env.AWS_DEFAULT_REGION) return env.AWS_REGION || env.AWS_DEFAULT_REGION;
+  try {
+    const { loadConfig, NODE_REGION_CONFIG_FILE_OPTIONS, NODE_REGION_CONFIG_OPTIONS } = await import(
+      '@smithy/core/config'
+    );
+    return await loadConfig(NODE_REGION_CONFIG_OPTIONS, NODE_REGION_CONFIG_FILE_OPTIONS)();
+  } catch {
+    // No package, no profile, or one without a region.
+    return undefined;
+  }
+}
+
+async function load() {
+  try {
+    return await import('@aws-sdk/credential-providers');
+  } catch (error) {
+    throw new PermanentError(
+      'the optional package @aws-sdk/credential-providers is not installed; install it, or set accesskeyid and secretaccesskey and no rolearn',
+      { reason: 'other', cause: error },
+    );
+  }
+}

@@ -1,0 +1,47 @@
+/** Records of Kinesis and of what speaks its protocol: docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html. */
+import type { Alert, HttpResponse } from '../../../core/contract.ts';
+import type { PermanentError, RetriableError } from '../../../core/errors.ts';
+import type { JsonValue } from '../../../core/json.ts';
+import { answeredObject } from '../answer.ts';
+import { expectNoneRefused } from '../refused.ts';
+import { settle } from '../settle.ts';
+import { entryFailure } from './answers.ts';
+import type { AwsRequest } from './define.ts';
+import { jsonCall } from './json-api.ts';
+
+/** At most 500 records and 5 MiB, partition keys included. */
+export const RECORD_LIMITS = { items: 500, bytes: 4 * 1024 * 1024 };
+
+/** A result takes about 110 bytes. */
+const MAX_ANSWER = 1024 * 1024;
+
+// The uuid spreads the alerts over the shards, and is the same for each try.
+const toRecord = (alert: Alert) => ({ Data: alert.bytes.toString('base64'), PartitionKey: alert.uuid });
+
+export function putRecord(address: string, stream: string, alert: Alert): AwsRequest {
+  return jsonCall(address, 'Kinesis_20131202.PutRecord', '1.1', { ...toRecord(alert), StreamName: stream });
+}
+
+export function putRecords(address: string, stream: string, alerts: readonly Alert[]): AwsRequest {
+  const input = { Records: alerts.map(toRecord), StreamName: stream };
+  return {
+    ...jsonCall(address, 'Kinesis_20131202.PutRecords', '1.1', input),
+    maxAnswerBytes: MAX_ANSWER,
+  };
+}
+
+/** @throws RetriableError | PermanentError | PartialError when records were refused */
+export function judgeRecords(response: HttpResponse, alerts: readonly Alert[], batched: boolean): void {
+  if (!batched) return;
+  const { FailedRecordCount, Records } = answeredObject(response.body);
+  if (!Array.isArray(Records) || Records.length !== alerts.length) {
+    expectNoneRefused(FailedRecordCount, alerts.length, response);
+    return;
+  }
+  const failed = new Map<number, RetriableError | PermanentError>();
+  for (const [index, record] of (Records as JsonValue[]).entries()) {
+    const code = (record as { ErrorCode?: JsonValue } | null)?.ErrorCode;
+    if (typeof code === 'string' && code !== '') failed.set(index, entryFailure(code, false));
+  }
+  settle(alerts.length, failed);
+}
