@@ -1,0 +1,33 @@
+import { secretUrl } from '../core/keys.ts';
+import { toAttached } from './_kit/attachment.ts';
+import { footer, ICON, icon, messageformat, outputformat, username } from './_kit/chat.ts';
+import { defineHttpOutput } from './_kit/http.ts';
+
+/** Longest text of a post, in characters: developers.mattermost.com/integrate/webhooks/incoming. */
+const MAX_TEXT = 16_383;
+const ORDER = ['rule', 'hostname', 'priority', 'source', 'tags', 'fields', 'time'] as const;
+
+export default defineHttpOutput({
+  name: 'mattermost',
+  title: 'Mattermost',
+  category: 'chat',
+  docs: 'Posts to a Mattermost channel through an incoming webhook, see https://developers.mattermost.com/integrate/webhooks/incoming.',
+  keys: {
+    webhookurl: secretUrl('Incoming webhook URL; setting it turns the output on.'),
+    footer,
+    icon,
+    username,
+    outputformat,
+    messageformat,
+  },
+  enabledBy: 'webhookurl',
+  request: (alert, config, { headline }) => ({
+    url: config.webhookurl,
+    json: toAttached(
+      alert,
+      { ...config, icon: config.icon || ICON, order: ORDER, maxHeadline: MAX_TEXT },
+      headline,
+    ),
+  }),
+  example: { webhookurl: 'https://mattermost.example/hooks/token' },
+});
