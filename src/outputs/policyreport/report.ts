@@ -1,0 +1,165 @@
+/**
+ * Policy reports: github.com/kubernetes-sigs/wg-policy-prototypes, API wgpolicyk8s.io/v1alpha2. Pure.
+ */
+import type { Alert, Priority } from '../../core/contract.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import { parseInstant, ZERO_TIME } from '../../core/template/time.ts';
+import { toGoText } from '../_kit/go-text.ts';
+import { byCodeUnit, truncateBytes } from '../_kit/text.ts';
+
+/** etcd takes 1.5 MiB by default (etcd.io/docs/latest/dev-guide/limit), and the server adds to what it is sent. */
+const MAX_REPORT_BYTES = 1_000_000;
+/** So that one alert does not take the room of hundreds. */
+const MAX_MESSAGE_BYTES = 32_768;
+const MAX_PROPERTY_BYTES = 8_192;
+
+/** From mild to grave. */
+const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'] as const;
+type Severity = (typeof SEVERITIES)[number];
+type Outcome = 'pass' | 'fail' | 'warn' | 'error' | 'skip';
+
+const GRADES: Record<Priority, [severity: Severity, outcome: Outcome]> = {
+  Emergency: ['critical', 'fail'],
+  Alert: ['critical', 'fail'],
+  Critical: ['critical', 'fail'],
+  Error: ['high', 'fail'],
+  Warning: ['medium', 'warn'],
+  Notice: ['low', 'skip'],
+  Informational: ['info', 'skip'],
+  Debug: ['info', 'skip'],
+};
+
+/** Sources that tell of something in the cluster, by the names that Falco and falcosidekick know them by. */
+const SOURCES: ReadonlySet<string> = new Set(['syscall', 'syscalls', 'k8saudit', 'k8s_audit']);
+
+/** Whether an alert is one for a report. */
+export function isReportable({ source }: Alert): boolean {
+  return SOURCES.has(source);
+}
+
+/** The namespace that an alert is about; empty when it names none. */
+export function namespaceOf({ outputFields }: Alert): string {
+  const names = [outputFields['k8s.ns.name'], outputFields['ka.target.namespace']];
+  return names.find(isNamespace) ?? '';
+}
+
+// A DNS label: kubernetes.io/docs/concepts/overview/working-with-objects/names. It becomes part of an address.
+function isNamespace(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value);
+}
+
+/** The alert as a result in the report of a namespace, or in that of the cluster when it is empty. */
+export function toResult(alert: Alert, namespace: string): JsonObject {
+  const [severity, result] = GRADES[alert.priority];
+  const { seconds, nanos } = parseInstant(alert.time) ?? ZERO_TIME;
+  const subject = subjectOf(alert, namespace);
+  return {
+    source: 'Falco',
+    policy: alert.source,
+    rule: alert.rule,
+    category: 'SI - System and Information Integrity',
+    severity,
+    timestamp: { seconds, nanos },
+    result,
+    ...(subject && { resources: [subject] }),
+    message: truncateBytes(alert.output, MAX_MESSAGE_BYTES),
+    properties: propertiesOf(alert),
+  };
+}
+
+function subjectOf({ outputFields }: Alert, namespace: string): JsonObject | undefined {
+  const field = (name: string) => {
+    const value = outputFields[name];
+    return typeof value === 'string' ? value : '';
+  };
+  const place = { ...(namespace !== '' && { namespace }) };
+  const pod = field('k8s.pod.name');
+  if (pod !== '') return { kind: 'Pod', ...place, name: pod, apiVersion: 'v1' };
+  const kind = field('ka.target.resource');
+  const name = field('ka.target.name') || field('ka.resp.name');
+  return kind === '' || name === '' ? undefined : { kind, ...place, name, apiVersion: 'v1' };
+}
+
+function propertiesOf({ outputFields }: Alert): JsonObject {
+  return Object.fromEntries(
+    Object.keys(outputFields)
+      .sort(byCodeUnit)
+      .map(name => [name, truncateBytes(toGoText(outputFields[name]!), MAX_PROPERTY_BYTES)]),
+  );
+}
+
+/** An empty report. */
+export function newReport(namespace: string): JsonObject {
+  return {
+    kind: namespace === '' ? 'ClusterPolicyReport' : 'PolicyReport',
+    apiVersion: 'wgpolicyk8s.io/v1alpha2',
+    metadata: {
+      name: reportName(namespace),
+      labels: { 'app.kubernetes.io/managed-by': 'falcosidekick' },
+    },
+  };
+}
+
+export function reportName(namespace: string): string {
+  return namespace === '' ? 'falco-cluster-policy-report' : 'falco-policy-report';
+}
+
+export interface Cap {
+  /** Most results that a report keeps. */
+  maxevents: number;
+  /** Drops the oldest of the mildest results, not the oldest of all. */
+  prunebypriority: boolean;
+}
+
+/**
+ * The report with more results, within its cap.
+ * @param again leaves out results that the report has: an earlier try may have got through without an answer
+ * @returns undefined when there is nothing to add
+ */
+export function addResults(
+  report: JsonObject,
+  added: readonly JsonObject[],
+  cap: Cap,
+  again: boolean,
+): JsonObject | undefined {
+  const present = Array.isArray(report.results) ? (report.results as readonly JsonValue[]) : [];
+  const known = new Set(again ? present.map(identity) : []);
+  const missing = added.filter(result => !known.has(identity(result)));
+  if (missing.length === 0) return undefined;
+  const results = prune([...present, ...missing], cap);
+  const summary: Record<Outcome, number> = { pass: 0, fail: 0, warn: 0, error: 0, skip: 0 };
+  for (const result of results) {
+    const outcome = isJsonObject(result) ? (result.result as Outcome) : undefined;
+    if (outcome && Object.hasOwn(summary, outcome)) summary[outcome]++;
+  }
+  return { ...report, summary, results };
+}
+
+function identity(result: JsonValue): string {
+  if (!isJsonObject(result)) return '';
+  const { rule, timestamp, message, policy } = result;
+  const { seconds, nanos } = isJsonObject(timestamp ?? null) ? (timestamp as JsonObject) : {};
+  return JSON.stringify([policy, rule, seconds, nanos, message]);
+}
+
+/** Drops results until number and size are within bounds; the newest stays in any case. */
+function prune(results: readonly JsonValue[], { maxevents, prunebypriority }: Cap): readonly JsonValue[] {
+  const sizes = results.map(result => Buffer.byteLength(JSON.stringify(result)) + 1);
+  let bytes = sizes.reduce((sum, size) => sum + size, 0);
+  let count = results.length;
+  const newest = results.length - 1;
+  const order = results.map((_, index) => index).slice(0, newest);
+  if (prunebypriority) order.sort((a, b) => gravity(results[a]!) - gravity(results[b]!) || a - b);
+  const dropped = new Set<number>();
+  for (const index of order) {
+    if (count <= Math.max(1, maxevents) && bytes <= MAX_REPORT_BYTES) break;
+    dropped.add(index);
+    count--;
+    bytes -= sizes[index]!;
+  }
+  return results.filter((_, index) => !dropped.has(index));
+}
+
+function gravity(result: JsonValue): number {
+  return isJsonObject(result) ? SEVERITIES.indexOf(result.severity as Severity) : -1;
+}

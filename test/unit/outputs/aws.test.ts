@@ -1,0 +1,185 @@
+/** Batches, hidden refusals and signing of the outputs to AWS. */
+import { gunzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { OutputDefinition } from '../../../src/core/contract.ts';
+import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
+import { signRequest } from '../../../src/outputs/_kit/aws/sign.ts';
+import cloudwatch from '../../../src/outputs/aws-cloudwatchlogs.ts';
+import kinesis from '../../../src/outputs/aws-kinesis.ts';
+import lambda from '../../../src/outputs/aws-lambda.ts';
+import s3 from '../../../src/outputs/aws-s3.ts';
+import sns, { toAttributeName, toAttributes } from '../../../src/outputs/aws-sns.ts';
+import sqs from '../../../src/outputs/aws-sqs.ts';
+import { alertOf } from '../../support/alerts.ts';
+import { configOf, openAgainst } from '../../support/contract.ts';
+import { closeClients, failureOf, patience } from '../../support/http-client.ts';
+import { always, HttpSink } from '../../support/http-sink.ts';
+
+let sink: HttpSink;
+beforeEach(async () => {
+  sink = await HttpSink.listen(always(200, '{}'));
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await closeClients();
+  await sink.close();
+});
+
+const alertAt = (time: string, fields: object = {}, output = 'text') =>
+  alertOf(JSON.stringify({ rule: 'R', priority: 'Notice', time, output, output_fields: fields }));
+const early = alertAt('2026-01-31T12:00:00Z');
+const middle = alertAt('2026-01-31T13:00:00Z');
+const late = alertAt('2026-01-31T14:00:00Z');
+
+async function sendAll(definition: OutputDefinition, alerts = [early, middle, late], config = {}) {
+  const settings = configOf(definition, { ...definition.example, ...config });
+  const { output, requests } = await openAgainst(definition, sink, { config: settings });
+  const error = await failureOf(output.send(alerts, { signal: patience(), attempt: 1 }));
+  return { error, requests };
+}
+
+function partsOf(error: unknown): Map<number, unknown> {
+  expect(error).toBeInstanceOf(PartialError);
+  return new Map((error as PartialError).failed);
+}
+
+test('batches are made where they are asked for', () => {
+  for (const definition of [sqs, sns, kinesis, cloudwatch, s3] as OutputDefinition[]) {
+    const on = configOf(definition, { ...definition.example, batching: { enabled: true } });
+    expect(definition.batchBy!(configOf(definition))).toBeUndefined();
+    expect(definition.batchBy!(on)?.items).toBeGreaterThan(1);
+  }
+});
+
+test('Kinesis says of each record how it fared', async () => {
+  const records = [
+    { SequenceNumber: '1', ShardId: 's' },
+    { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'slow' },
+    { ErrorCode: 'InternalFailure' },
+  ];
+  sink.reply = always(200, JSON.stringify({ FailedRecordCount: 2, Records: records }));
+  const failed = partsOf((await sendAll(kinesis as OutputDefinition)).error);
+  expect([...failed.keys()]).toEqual([1, 2]);
+  expect(failed.get(1)).toMatchObject({ name: 'RetriableError', reason: 'rate_limited' });
+  expect(failed.get(2)).toMatchObject({ name: 'RetriableError', reason: 'server_error' });
+  const { Records } = JSON.parse(sink.requests[0]!.body);
+  expect(Buffer.from(Records[1].Data, 'base64').toString()).toBe(middle.json);
+});
+
+test('SQS says of each message how it fared', async () => {
+  const reply = {
+    Successful: [{ Id: '1' }],
+    Failed: [
+      { Id: '0', SenderFault: true, Code: 'InvalidMessageContents' },
+      { Id: '2', SenderFault: false, Code: 'RequestThrottled' },
+    ],
+  };
+  sink.reply = always(200, JSON.stringify(reply));
+  const failed = partsOf((await sendAll(sqs as OutputDefinition)).error);
+  expect(failed.get(0)).toBeInstanceOf(PermanentError);
+  expect(failed.get(2)).toMatchObject({ name: 'RetriableError', reason: 'rate_limited' });
+  expect(failed.has(1)).toBe(false);
+});
+
+test('SNS says of each message how it fared', async () => {
+  const member = '<member><Id>1</Id><Code>InvalidParameter</Code><SenderFault>true</SenderFault></member>';
+  sink.reply = always(
+    200,
+    `<PublishBatchResponse><PublishBatchResult><Successful/><Failed>${member}</Failed></PublishBatchResult></PublishBatchResponse>`,
+  );
+  const failed = partsOf((await sendAll(sns as OutputDefinition)).error);
+  expect([...failed]).toEqual([[1, expect.any(PermanentError)]]);
+  const form = new URLSearchParams(sink.requests[0]!.body);
+  expect(form.get('Action')).toBe('PublishBatch');
+  expect(form.get('PublishBatchRequestEntries.member.3.Message')).toBe('text');
+});
+
+test('CloudWatch gets events by time, and says which are too old or too new', async () => {
+  const rejectedLogEventsInfo = { tooOldLogEventEndIndex: 1, tooNewLogEventStartIndex: 2 };
+  sink.reply = always(200, JSON.stringify({ rejectedLogEventsInfo }));
+  const failed = partsOf((await sendAll(cloudwatch as OutputDefinition, [late, early, middle])).error);
+  const { logEvents } = JSON.parse(sink.requests[0]!.body);
+  expect(logEvents.map(({ message }: { message: string }) => message)).toEqual([
+    early.json,
+    middle.json,
+    late.json,
+  ]);
+  expect(new Set(failed.keys())).toEqual(new Set([0, 1]));
+});
+
+test('CloudWatch makes the stream that nobody named, once', async () => {
+  sink.reply = (request, socket) =>
+    request.headers['x-amz-target'] === 'Logs_20140328.CreateLogStream'
+      ? always(400, '{"__type":"ResourceAlreadyExistsException"}')(request, socket)
+      : always(200, '{}')(request, socket);
+  const { error } = await sendAll(cloudwatch as OutputDefinition, [early], { logstream: '' });
+  expect(error).toBeUndefined();
+  expect(sink.requests.map(({ headers }) => headers['x-amz-target'])).toEqual([
+    'Logs_20140328.CreateLogStream',
+    'Logs_20140328.PutLogEvents',
+  ]);
+});
+
+test('a batch in S3 is one object of compressed lines', async () => {
+  const { requests } = await sendAll(s3 as OutputDefinition);
+  expect(requests).toHaveLength(1);
+  const lines = gunzipSync(requests[0]!.body as Buffer).toString();
+  expect(lines).toBe(`${early.json}\n${middle.json}\n${late.json}\n`);
+});
+
+test('a function that ends with an error is called again', async () => {
+  sink.reply = always(200, '{"errorMessage":"x"}', { 'x-amz-function-error': 'Unhandled' });
+  const { error } = await sendAll(lambda as OutputDefinition, [early]);
+  expect(error).toBeInstanceOf(RetriableError);
+});
+
+test('attributes of SNS have legal names and values', () => {
+  expect(toAttributeName('proc.aname[2]')).toBe('proc.aname.2');
+  expect(toAttributeName('k8s.ns.labels[team/color]')).toBe('k8s.ns.labels.team_color');
+  expect(toAttributeName('.a..b.')).toBe('a.b');
+  expect(toAttributeName('AWS.x')).not.toMatch(/^aws\./i);
+  const fields = { empty: '', list: [1], rule: 'not this one', 'a[1]': 'x\u0000y' };
+  const attributes = toAttributes(alertAt('2026-01-31T12:00:00Z', fields));
+  expect(attributes.get('rule')?.value).toBe('R');
+  expect(attributes.get('a.1')?.value).toBe('x\ufffdy');
+  expect(attributes.has('empty')).toBe(false);
+  expect(attributes.has('list')).toBe(false);
+});
+
+test('the signature covers what a template and custom headers make of the request', async () => {
+  const { output } = await openAgainst(sqs as OutputDefinition, sink, {
+    template: { body: '{"own":1}', text: '', title: '' },
+    connection: { headers: { 'content-type': 'application/x-amz-json-1.1' } },
+  });
+  await output.send([early], { signal: patience(), attempt: 1 });
+  const { headers, body } = sink.requests[0]!;
+  expect(body).toBe('{"own":1}');
+  const again = signRequest(
+    {
+      method: 'POST',
+      url: `${sink.origin}/`,
+      headers: {
+        'content-type': 'application/x-amz-json-1.1',
+        'x-amz-target': headers['x-amz-target']!,
+      },
+      body,
+    },
+    { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret' },
+    { region: 'eu-west-1', service: 'sqs' },
+    Date.parse('2026-01-31T12:00:00Z'),
+  );
+  expect(headers.authorization).toBe(again.headers.authorization);
+});
+
+test('asking whose credentials these are holds nothing up', async () => {
+  vi.stubEnv('AWS_ENDPOINT_URL_STS', 'http://sts.test');
+  const asked = Promise.withResolvers<void>();
+  sink.reply = (request, socket) => {
+    if (request.body.includes('GetCallerIdentity')) asked.resolve();
+    else always(200, '{}')(request, socket);
+  };
+  const { output } = await openAgainst(lambda as OutputDefinition, sink);
+  await output.send([early], { signal: patience(), attempt: 1 });
+  await asked.promise;
+  await output.close?.();
+});

@@ -1,0 +1,262 @@
+/** Tokens for Google's APIs: what is asked for them, and when. */
+import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { RetriableError } from '../../../src/core/errors.ts';
+import { openGoogle } from '../../../src/outputs/_kit/google/client.ts';
+import { GOOGLE_KEYS } from '../../../src/outputs/_kit/google/credentials.ts';
+import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
+import { answer, HttpSink, type Received } from '../../support/http-sink.ts';
+
+const START = Date.parse('2026-01-31T12:00:00Z');
+const HOUR = 3_600_000;
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+
+let dir: string;
+let sink: HttpSink;
+let now: number;
+/** Status of the next answers of the token service and of the API; 200 when there are none left. */
+let tokenStatus: number[];
+let apiStatus: number[];
+let given: number;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tiercel-google-'));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+beforeEach(async () => {
+  [now, given, tokenStatus, apiStatus] = [START, 0, [], []];
+  sink = await HttpSink.listen((request, socket) => {
+    if (request.target === '/api') return void socket.write(answer(apiStatus.shift() ?? 200, '{}'));
+    if (request.target === '/subject') return void socket.write(answer(200, '{"jwt":"subject-1"}'));
+    const status = tokenStatus.shift() ?? 200;
+    const token = `token-${++given}`;
+    const impersonated = { accessToken: token, expireTime: new Date(now + HOUR).toISOString() };
+    const plain = { access_token: token, expires_in: 3600, token_type: 'Bearer' };
+    const granted = JSON.stringify(request.target.startsWith('/impersonate') ? impersonated : plain);
+    socket.write(answer(status, status === 200 ? granted : `refused: ${request.body}`));
+  });
+});
+afterEach(async () => {
+  await closeClients();
+  await sink.close();
+});
+
+const accountFile = () => ({
+  type: 'service_account',
+  client_email: 'falco@p1.example',
+  private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  private_key_id: 'k1',
+  token_uri: `${sink.origin}/token`,
+});
+const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64');
+
+function open(
+  config: { credentials?: string; workloadidentity?: boolean },
+  env: Record<string, string> = {},
+) {
+  const clock = { now: () => now, random: () => 0.5 };
+  const metadata = { GCE_METADATA_HOST: new URL(sink.origin).host, HOME: dir };
+  const settings = { credentials: '', workloadidentity: false, ...config };
+  const google = openGoogle(
+    'https://api.example',
+    settings,
+    { http: clientOf(), clock },
+    { ...metadata, ...env },
+  );
+  const request = { method: 'POST' as const, url: `${sink.origin}/api`, headers: {}, body: '{}' };
+  return (signal = patience()) => google.send(request, signal);
+}
+
+const calls = () =>
+  sink.requests.filter(({ target }) => target === '/api').map(({ headers }) => headers.authorization);
+const asked = () => sink.requests.filter(({ target }) => target !== '/api');
+const formOf = (request: Received | undefined) => Object.fromEntries(new URLSearchParams(request?.body));
+
+describe('a service account', () => {
+  test('shows a signed statement for a token', async () => {
+    await open({ credentials: base64(accountFile()) })();
+    const [request] = asked();
+    const { grant_type, assertion } = formOf(request);
+    expect(request).toMatchObject({
+      method: 'POST',
+      target: '/token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    expect(grant_type).toBe('urn:ietf:params:oauth:grant-type:jwt-bearer');
+    const [head = '', claims = '', signature = ''] = assertion!.split('.');
+    const read = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString());
+    expect(read(head)).toEqual({ alg: 'RS256', typ: 'JWT', kid: 'k1' });
+    expect(read(claims)).toEqual({
+      iss: 'falco@p1.example',
+      scope: 'https://www.googleapis.com/auth/cloud-platform',
+      aud: `${sink.origin}/token`,
+      iat: START / 1000,
+      exp: START / 1000 + 3600,
+    });
+    const key = createPublicKey(publicKey.export({ type: 'spki', format: 'pem' }));
+    expect(
+      verify('RSA-SHA256', Buffer.from(`${head}.${claims}`), key, Buffer.from(signature, 'base64url')),
+    ).toBe(true);
+    expect(calls()).toEqual(['Bearer token-1']);
+  });
+
+  test('is asked for once, by however many at once, and again before the token ends', async () => {
+    const send = open({ credentials: base64(accountFile()) });
+    await Promise.all([send(), send(), send()]);
+    now += HOUR - 5 * 60_000 - 1;
+    await send();
+    expect(asked()).toHaveLength(1);
+    now += 1;
+    await send();
+    expect(asked()).toHaveLength(2);
+    expect(calls().at(-1)).toBe('Bearer token-2');
+  });
+
+  test('uses the old token for as long as it lasts when there is no new one', async () => {
+    const send = open({ credentials: base64(accountFile()) });
+    await send();
+    tokenStatus = [503, 503];
+    now += HOUR - 60_000;
+    await send();
+    await send();
+    expect(calls()).toEqual(Array(3).fill('Bearer token-1'));
+    expect(asked()).toHaveLength(2);
+    now += 60_000;
+    expect(await failureOf(send())).toMatchObject({ reason: 'server_error' });
+    await send();
+    expect(calls().at(-1)).toMatch(/^Bearer token-4$/);
+  });
+
+  test('gets a new token when the API no longer takes the one it had', async () => {
+    const send = open({ credentials: base64(accountFile()) });
+    await send();
+    apiStatus = [401];
+    expect(await send()).toMatchObject({ status: 200 });
+    expect(calls()).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2']);
+    apiStatus = [401, 401];
+    expect(await send()).toMatchObject({ status: 401 });
+  });
+
+  test.each([400, 401, 403])(
+    'that is refused with %i may be let in later, and its secrets stay here',
+    async status => {
+      tokenStatus = [status];
+      const send = open({ credentials: base64(accountFile()) });
+      const error = await failureOf(send());
+      expect(error).toBeInstanceOf(RetriableError);
+      expect(error).toMatchObject({ reason: 'auth' });
+      expect(error!.message).toContain(`no access token: answered ${status}`);
+      expect(error!.message).not.toContain(formOf(asked()[0]).assertion);
+      expect(calls()).toEqual([]);
+      await send();
+      expect(calls()).toEqual(['Bearer token-2']);
+    },
+  );
+
+  test('keeps nobody waiting who was told to stop', async () => {
+    sink.reply = () => {};
+    const caller = new AbortController();
+    const sent = failureOf(open({ credentials: base64(accountFile()) })(caller.signal));
+    await sink.until(() => sink.requests.length > 0);
+    caller.abort();
+    expect(await sent).toMatchObject({ reason: 'timeout' });
+  });
+
+  test('never goes over plain HTTP', async () => {
+    const config = { credentials: base64(accountFile()), workloadidentity: false };
+    const clock = { now: () => now, random: () => 0.5 };
+    const google = openGoogle(sink.origin, config, { http: clientOf(), clock }, {});
+    await google.send({ method: 'GET', url: `${sink.origin}/api`, headers: {}, body: undefined }, patience());
+    expect(calls()).toEqual([undefined]);
+    expect(asked()).toEqual([]);
+  });
+});
+
+describe('other identities', () => {
+  test('a person has a refresh token', async () => {
+    const file = {
+      type: 'authorized_user',
+      client_id: 'id',
+      client_secret: 's3cret-client',
+      refresh_token: 's3cret-refresh',
+    };
+    // Google's own address stands in for the missing one; here it has to be the sink's.
+    await open({ credentials: base64({ ...file, token_uri: `${sink.origin}/token` }) })();
+    expect(formOf(asked()[0])).toEqual({
+      grant_type: 'refresh_token',
+      client_id: 'id',
+      client_secret: 's3cret-client',
+      refresh_token: 's3cret-refresh',
+    });
+  });
+
+  test('a federated one trades its own token, then becomes a service account', async () => {
+    const file = {
+      type: 'external_account',
+      audience: '//iam.googleapis.com/pool',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      token_url: `${sink.origin}/sts`,
+      service_account_impersonation_url: `${sink.origin}/impersonate`,
+      credential_source: {
+        url: `${sink.origin}/subject`,
+        headers: { 'X-Who': 'me' },
+        format: { type: 'json', subject_token_field_name: 'jwt' },
+      },
+    };
+    await open({ credentials: base64(file) })();
+    const [subject, sts, impersonate] = asked();
+    expect(subject).toMatchObject({ method: 'GET', headers: { 'x-who': 'me' } });
+    expect(formOf(sts)).toMatchObject({ audience: file.audience, subject_token: 'subject-1' });
+    expect(impersonate).toMatchObject({ headers: { authorization: 'Bearer token-1' } });
+    expect(JSON.parse(impersonate!.body)).toMatchObject({ lifetime: '3600s' });
+    expect(calls()).toEqual(['Bearer token-2']);
+  });
+
+  test('without credentials it is the file of the environment, read anew each time, else the metadata server', async () => {
+    const file = join(dir, 'adc.json');
+    const send = open({}, { GOOGLE_APPLICATION_CREDENTIALS: file });
+    expect(await failureOf(send())).toMatchObject({
+      reason: 'auth',
+      message: 'cannot use the Google credentials: the file cannot be read (ENOENT)',
+    });
+    await writeFile(file, JSON.stringify(accountFile()));
+    await send();
+    expect(asked().map(({ target }) => target)).toEqual(['/token']);
+    await open({})();
+    expect(asked()[1]).toMatchObject({ method: 'GET', headers: { 'metadata-flavor': 'Google' } });
+    expect(asked()[1]!.target).toMatch(
+      /^\/computeMetadata\/v1\/instance\/service-accounts\/default\/token\?scopes=/,
+    );
+  });
+
+  test('workloadidentity goes before all others', async () => {
+    await open({ credentials: base64(accountFile()), workloadidentity: true })();
+    expect(asked()[0]!.target).toContain('/computeMetadata/');
+  });
+});
+
+describe('the key credentials', () => {
+  const takes = (text: string) => GOOGLE_KEYS.credentials.safeParse(text).success;
+  test('takes a file, in base64 or plain, and nothing', () => {
+    expect(takes('')).toBe(true);
+    expect(takes(base64(accountFile()))).toBe(true);
+    expect(takes(JSON.stringify(accountFile()))).toBe(true);
+  });
+
+  test.each<[string, object]>([
+    ['another type', { type: 'gdch_service_account' }],
+    ['a key that is none', { ...{ type: 'service_account', client_email: 'a', private_key: 'x' } }],
+    ['no account', { type: 'service_account' }],
+    [
+      'an unknown source',
+      { type: 'external_account', audience: 'a', subject_token_type: 't', token_url: 'https://x' },
+    ],
+  ])('refuses %s', (_name, file) => {
+    expect(takes(base64(file))).toBe(false);
+  });
+
+  test('refuses what is no file', () => expect(takes('S3ntinel')).toBe(false));
+});
