@@ -7,7 +7,7 @@ import { configOf } from '../support/contract.ts';
 test('names are unique, plain and sorted', () => {
   const names = outputs.map(({ name }) => name);
   expect(names).toEqual([...new Set(names)].sort());
-  for (const name of names) expect(name).toMatch(/^[a-z][a-z0-9]*$/);
+  for (const name of names) expect(name).toMatch(/^[a-z][a-z0-9]*(\.[a-z0-9]+)?$/);
 });
 
 describe.each(outputs)('$name', definition => {

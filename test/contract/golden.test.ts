@@ -4,7 +4,9 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { Host, HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
+import { identityAnswer } from '../../scripts/gen/identity.ts';
+import { readableBody } from '../../scripts/gen/readable.ts';
+import type { Host, HttpClient, HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
 import { outputs } from '../../src/outputs/index.ts';
 import { canonicalAlerts } from '../support/alerts.ts';
 
@@ -17,16 +19,22 @@ interface GoldenFile {
   requests: Record<string, unknown>;
 }
 
-function recordingHost(requests: HttpRequest[]): Host {
+function recordingHost(requests: HttpRequest[], name: string): Host {
   const quiet = () => {};
+  const http: HttpClient = {
+    send: async ({ sign, ...request }, signal) => {
+      const identity = identityAnswer(request);
+      if (identity) return identity;
+      requests.push((await sign?.(request, signal)) ?? request);
+      return { status: 200, headers: {}, body: '{}' };
+    },
+  };
   return {
     id: 'golden',
-    http: {
-      send: async request => {
-        requests.push(request);
-        return { status: 200, headers: {}, body: '{}' };
-      },
-    },
+    http,
+    connect: () => http,
+    outputs: () => [name],
+    customFields: () => [],
     tls: { verify: true },
     clock: { now: () => 0, random: () => 0.5 },
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
@@ -38,12 +46,15 @@ function recordingHost(requests: HttpRequest[]): Host {
 
 async function requestsOf(definition: OutputDefinition, config: Record<string, unknown>) {
   const requests: HttpRequest[] = [];
-  const output = await definition.open(definition.keys.parse(config) as never, recordingHost(requests));
+  const output = await definition.open(
+    definition.keys.parse(config) as never,
+    recordingHost(requests, definition.name),
+  );
   const seen: Record<string, unknown> = {};
   for (const [name, alert] of canonicalAlerts()) {
     await output.send([alert], { signal: new AbortController().signal, attempt: 1 });
     const { body, ...rest } = requests.pop()!;
-    seen[name] = { ...rest, body: String(body) };
+    seen[name] = { ...rest, body: readableBody({ ...rest, body }) };
   }
   await output.close?.();
   return seen;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { Load, numbered, Sink, TestDaemon, until } from './support.ts';
+import { freePort, Load, numbered, Sink, TestDaemon, until } from './support.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -22,7 +22,9 @@ async function scene() {
 test('without configuration an alert is on the console in under a second', async () => {
   const daemon = new TestDaemon();
   cleanups.push(() => daemon.remove());
-  await daemon.start({});
+  daemon.port = await freePort();
+  const env = { LISTENADDRESS: '127.0.0.1', LISTENPORT: String(daemon.port), SPOOL_PATH: daemon.dataDir };
+  await daemon.restart({ withoutFile: true, env });
   const postedAt = Date.now();
   expect(await daemon.post(numbered(7))).toBe(200);
   await until('it is on the console', () => daemon.stdout.includes('alert number 7 '));
@@ -95,7 +97,9 @@ test('no secret shows anywhere', async () => {
   await daemon.post(numbered(1));
   await until('the output has failed', () => first.requests > 2);
   const shown = await Promise.all(
-    ['/api/v1/config', '/api/v1/status', '/api/v1/outputs', '/metrics', '/readyz'].map(path => daemon.get(path)),
+    ['/api/v1/config', '/api/v1/status', '/api/v1/outputs', '/metrics', '/readyz'].map(path =>
+      daemon.get(path),
+    ),
   );
   for (const { status, text } of shown) {
     expect(status).toBe(200);

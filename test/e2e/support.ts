@@ -31,6 +31,12 @@ export async function until(
   }
 }
 
+interface StartOptions {
+  env?: Record<string, string>;
+  /** Only the environment configures the daemon. */
+  withoutFile?: boolean;
+}
+
 /** A daemon with a configuration and a data folder of its own; it can be killed and started again. */
 export class TestDaemon {
   readonly dir = mkdtempSync(join(tmpdir(), 'tiercel-e2e-'));
@@ -55,19 +61,16 @@ export class TestDaemon {
     );
   }
 
-  async start(
-    config: Record<string, unknown>,
-    options: { wrap?: string[]; env?: Record<string, string> } = {},
-  ) {
+  async start(config: Record<string, unknown>, options: StartOptions = {}) {
     this.port ||= await freePort();
     this.configure(config);
     return this.restart(options);
   }
 
   /** Starts the process with the configuration that is there; resolves when it answers. */
-  async restart(options: { wrap?: string[]; env?: Record<string, string> } = {}): Promise<this> {
-    const command = [...(options.wrap ?? []), process.execPath, 'dist/main.js', '-c', this.configFile];
-    const child = spawn(command[0]!, command.slice(1), {
+  async restart(options: StartOptions = {}): Promise<this> {
+    const args = ['dist/main.js', ...(options.withoutFile ? [] : ['-c', this.configFile])];
+    const child = spawn(process.execPath, args, {
       env: { PATH: process.env.PATH, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

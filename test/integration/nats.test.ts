@@ -128,7 +128,7 @@ describeWith('nats', missingNats(), () => {
   });
 
   test('JetStream acknowledges, and drops what it has', async () => {
-    const manager = await reader.jetstreamManager();
+    const manager = await reader.jetstreamManager({ timeout: 20_000 });
     await manager.streams.add({ name: 'STORED', subjects: ['stored.>'] });
     const sender = await output({
       hostport: url,
@@ -146,7 +146,7 @@ describeWith('nats', missingNats(), () => {
   });
 
   test('JetStream without a stream for the subject, a full one and a wrong one: nothing is lost or given up', async () => {
-    const manager = await reader.jetstreamManager();
+    const manager = await reader.jetstreamManager({ timeout: 20_000 });
     const reason = async (config: Record<string, unknown>) => {
       const sender = await output({ hostport: url, jetstream: true, ...config });
       return failureOf(trySend(sender, falcoAlerts(2)));
@@ -167,7 +167,7 @@ describeWith('nats', missingNats(), () => {
   });
 
   test('JetStream refuses for good what its stream finds too large', async () => {
-    const manager = await reader.jetstreamManager();
+    const manager = await reader.jetstreamManager({ timeout: 20_000 });
     await manager.streams.add({ name: 'NARROW', subjects: ['narrow'], max_msg_size: 2000 });
     const sender = await output({ hostport: url, jetstream: true, subjecttemplate: 'narrow' });
     const failure = await failureOf(
@@ -184,7 +184,7 @@ describeWith('nats', missingNats(), () => {
     async (_, config) => {
       const shaky = await server();
       const admin = await client(shaky.port, { maxReconnectAttempts: -1, reconnectTimeWait: 50 });
-      const manager = await admin.jetstreamManager();
+      const manager = await admin.jetstreamManager({ timeout: 20_000 });
       await manager.streams.add({ name: 'ALL', subjects: ['core.>', 'js.>'] });
       const sender = await output({ hostport: `127.0.0.1:${shaky.port}`, ...config });
       const alerts = falcoAlerts(5000);
@@ -197,7 +197,7 @@ describeWith('nats', missingNats(), () => {
       await shaky.start();
       expect([...(await half), ...(await rest)]).toEqual([]);
       const stored = new Map<string, number>();
-      const consumer = await admin.jetstream().consumers.get('ALL');
+      const consumer = await admin.jetstream({ timeout: 20_000 }).consumers.get('ALL');
       const { num_pending: pending } = await consumer.info();
       for await (const message of await consumer.fetch({ max_messages: pending })) {
         stored.set(message.string(), (stored.get(message.string()) ?? 0) + 1);
@@ -261,7 +261,10 @@ describeWith('nats', missingNats(), () => {
         'authorization { users: [ { user: ada, password: pw, permissions: { publish: { deny: "falco.debug.>" } } } ] }',
       );
       const admin = await client(strict.port, { user: 'ada', pass: 'pw' });
-      await (await admin.jetstreamManager()).streams.add({ name: 'ALL', subjects: ['falco.>'] });
+      await (await admin.jetstreamManager({ timeout: 20_000 })).streams.add({
+        name: 'ALL',
+        subjects: ['falco.>'],
+      });
       const sender = await output({
         hostport: `127.0.0.1:${strict.port}`,
         username: 'ada',

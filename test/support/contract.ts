@@ -1,7 +1,9 @@
 /** Opens outputs of the registry against a far end of the test's own. */
+import { identityAnswer } from '../../scripts/gen/identity.ts';
 import type { ConnectionConfig } from '../../src/core/config/types.ts';
 import type { Host, HttpRequest, Output, OutputDefinition } from '../../src/core/contract.ts';
 import { keyMeta } from '../../src/core/keys.ts';
+import { OutputTemplates, type TemplateConfig } from '../../src/core/output-template.ts';
 import { clientOf } from './http-client.ts';
 import type { HttpSink } from './http-sink.ts';
 import { type LogLine, recordingLogger } from './logger.ts';
@@ -28,29 +30,51 @@ export function configOf(
 export async function openAgainst(
   definition: OutputDefinition,
   sink: HttpSink,
-  options: { config?: Record<string, unknown>; connection?: Partial<ConnectionConfig> } = {},
+  options: {
+    config?: Record<string, unknown>;
+    connection?: Partial<ConnectionConfig>;
+    template?: TemplateConfig;
+  } = {},
 ): Promise<Opened> {
   const requests: HttpRequest[] = [];
   const client = clientOf(options.connection, { bodyTimeoutMs: 200 });
   const log = recordingLogger();
+  const none = { body: '', text: '', title: '' };
+  const templates = new OutputTemplates(options.template ?? none, {
+    headers: options.connection?.headers ?? {},
+    failed: rethrow,
+  });
+  const http = templates.client({
+    async send(request, signal) {
+      const identity = identityAnswer(request);
+      if (identity) return identity;
+      requests.push(request);
+      const { pathname, search } = new URL(request.url);
+      return client.send({ ...request, url: sink.origin + pathname + search }, signal);
+    },
+  });
   const host: Host = {
     id: definition.name,
-    http: {
-      send(request, signal) {
-        requests.push(request);
-        const { pathname, search } = new URL(request.url);
-        return client.send({ ...request, url: sink.origin + pathname + search }, signal);
-      },
-    },
+    http,
+    connect: () => http,
+    outputs: () => [definition.name],
+    customFields: () => [],
     tls: { verify: true },
     clock: { now: () => Date.parse('2026-01-31T12:00:00Z'), random: () => 0.5 },
     log,
-    templateFailed(error) {
-      throw error;
-    },
+    templateFailed: rethrow,
   };
-  const output = await definition.open(options.config ?? configOf(definition), host);
+  const opened = await definition.open(options.config ?? configOf(definition), host);
+  const output: Output = {
+    send: (alerts, context) => templates.send(opened, alerts, context),
+    ...(opened.probe && { probe: signal => opened.probe!(signal) }),
+    ...(opened.close && { close: () => opened.close!() }),
+  };
   return { output, requests, lines: log.lines };
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
 
 /** The example with a marked text in every secret key. */

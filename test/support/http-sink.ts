@@ -1,6 +1,7 @@
 /** A far end on a raw socket: keeps what it was sent and answers as scripted, in HTTP or in nonsense. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { readableBody } from '../../scripts/gen/readable.ts';
 
 /** A request as it came over the wire. Header names are lower case. */
 export interface Received {
@@ -8,6 +9,7 @@ export interface Received {
   /** As it stands in the request line. */
   target: string;
   headers: Record<string, string>;
+  /** Unpacked, binary messages as JSON. */
   body: string;
   /** Number of the connection it came on, from 1. */
   connection: number;
@@ -126,5 +128,7 @@ function parseRequest(bytes: Buffer): { request: Omit<Received, 'connection'>; l
   const length = end + 4 + Number(headers['content-length'] ?? 0);
   if (bytes.length < length) return undefined;
   const [method = '', target = ''] = line.split(' ');
-  return { request: { method, target, headers, body: bytes.toString('utf8', end + 4, length) }, length };
+  const sent = bytes.subarray(end + 4, length);
+  const body = readableBody({ url: target, headers, body: sent });
+  return { request: { method, target, headers, body }, length };
 }

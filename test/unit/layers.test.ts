@@ -19,7 +19,8 @@ const imports = importsOf(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g);
 const runtimeImports = importsOf(/^(?:import|export) (?!type\b)[^;']*?from '(\.[^']+)'/gm);
 
 /** What an output may know of the core: contracts, value types and pure helpers. */
-const OPEN_TO_OUTPUTS = /^core\/(contract|errors|keys|json|alert|priority|template\/\w+|http\/verdict)\.ts$/;
+const OPEN_TO_OUTPUTS =
+  /^core\/(contract|errors|keys|json|alert|priority|kubeconfig|template\/\w+|http\/verdict)\.ts$/;
 
 function violations(from: RegExp, allowed: (target: string, file: string) => boolean): string[] {
   return [...imports]

@@ -47,6 +47,13 @@ describe('the minimum priority', () => {
     const match = [{ namespace: 'x' }];
     expect(compileFilter({ minimumPriority: 'Error', match })(sealAlert(draftOf({ rule })))).toBe(false);
   });
+
+  it('holds for the test alert where the output wants it so', () => {
+    const alert = sealAlert(draftOf({ rule: 'Test rule', priority: 'Debug' }));
+    const taken = (minimumPriority: 'Error' | 'Debug') =>
+      compileFilter({ minimumPriority, match: [], filtersTestRule: true })(alert);
+    expect([taken('Error'), taken('Debug')]).toEqual([false, true]);
+  });
 });
 
 describe('matchers', () => {

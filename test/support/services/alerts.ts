@@ -4,8 +4,10 @@ import { alertOf } from '../alerts.ts';
 /** Digits that a double cannot hold. */
 export const EXACT_TIME = '1743606903434319636';
 
-/** An alert as Falco sends it; top-level values may be put in place of the usual ones. */
-export function falcoAlert(change: Record<string, unknown> = {}): Alert {
+const FIELDS = `{"evt.time":${EXACT_TIME},"container.id":"7f3c2a","k8s.ns.name":7,"proc.tty":null}`;
+
+/** An alert as Falco sends it; top-level values, and all of the output fields, may be put in place of the usual ones. */
+export function falcoAlert(change: Record<string, unknown> = {}, fields?: Record<string, unknown>): Alert {
   const falco = JSON.stringify({
     hostname: 'node-1',
     output: '10:15:02.123456789: Warning A shell was opened (user=ada shell=zsh)',
@@ -16,8 +18,7 @@ export function falcoAlert(change: Record<string, unknown> = {}): Alert {
     time: '2026-03-04T10:15:02.123456789Z',
     ...change,
   });
-  const fields = `{"evt.time":${EXACT_TIME},"container.id":"7f3c2a","k8s.ns.name":7,"proc.tty":null}`;
-  return alertOf(`${falco.slice(0, -1)},"output_fields":${fields}}`);
+  return alertOf(`${falco.slice(0, -1)},"output_fields":${fields ? JSON.stringify(fields) : FIELDS}}`);
 }
 
 /** That many alerts, each with a text of its own. */

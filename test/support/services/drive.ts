@@ -1,5 +1,12 @@
 import type { z } from 'zod';
-import type { Alert, Host, Output, OutputDefinition, TlsSettings } from '../../../src/core/contract.ts';
+import type {
+  Alert,
+  Host,
+  HttpClient,
+  Output,
+  OutputDefinition,
+  TlsSettings,
+} from '../../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
 
 /** What an output logged. */
@@ -9,12 +16,16 @@ export type Logged = { level: string; message: string; fields: Record<string, un
 export function hostOf(tls: Partial<TlsSettings> = {}, logged: Logged[] = []): Host {
   const write = (level: string) => (fields: Record<string, unknown>, message: string) =>
     void logged.push({ level, message, fields });
-  return {
-    http: {
-      send: () => {
-        throw new Error('this output does not speak HTTP');
-      },
+  const http: HttpClient = {
+    send: () => {
+      throw new Error('this output does not speak HTTP');
     },
+  };
+  return {
+    http,
+    connect: () => http,
+    outputs: () => ['test'],
+    customFields: () => [],
     tls: { verify: true, ...tls },
     clock: { now: () => Date.now(), random: () => Math.random() },
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },

@@ -202,11 +202,9 @@ describe('config migrate', () => {
   });
 
   test('an output that is not there yet keeps its settings and a remark', async () => {
-    const { code, out, err } = await migrate(
-      'wavefront:\n  endpointtype: direct\n  endpointhost: w.example\n',
-    );
+    const { code, out, err } = await migrate('rabbitmq:\n  url: amqp://mq.example\n  queue: falco\n');
     expect(code).toBe(0);
-    expect(parse(out)).toEqual({ wavefront: { endpointtype: 'direct', endpointhost: 'w.example' } });
+    expect(parse(out)).toEqual({ rabbitmq: { url: 'amqp://mq.example', queue: 'falco' } });
     expect(err).toContain('not part of this version');
   });
 

@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineOutput } from '../../../src/core/contract.ts';
+import { flag, text } from '../../../src/core/keys.ts';
 import { load, problemsOf, warningsOf } from '../../support/config.ts';
 
 const HOOK = 'https://hooks.example/services/token';
@@ -19,8 +22,8 @@ describe('instances', () => {
       'gcp:\n  credentials: x\n  functions:\n    - { instance: a, name: f }\n    - { instance: b, name: g }',
     );
     expect(outputs.map(({ id, config }) => [id, config.name])).toEqual([
-      ['gcp.functions.a', 'f'],
-      ['gcp.functions.b', 'g'],
+      ['gcpfunctions.a', 'f'],
+      ['gcpfunctions.b', 'g'],
     ]);
   });
 
@@ -125,6 +128,25 @@ kafka:
       rateLimit: { perSecond: 2.5, burst: 3 },
       batch: { items: 7, bytes: 1 << 20, waitMs: 0 },
     });
+  });
+
+  test("the output's settings may decide on batches", () => {
+    const definition = defineOutput({
+      name: 'logs',
+      title: 'Logs',
+      category: 'logs',
+      docs: 'Stores somewhere.',
+      keys: z.object({ address: text('Address.'), bulk: flag('Bulk.') }),
+      enabled: config => config.address !== '',
+      batchBy: config => (config.bulk ? { items: 50, bytes: 1000, waitMs: 5 } : undefined),
+      open: async () => ({ send: async () => {} }),
+      example: { address: 'a' },
+    });
+    const batchOf = (keys: string) =>
+      only(`logs: { address: a, ${keys} delivery: { batch: { items: 20 } } }`, { definitions: [definition] })
+        .delivery.batch;
+    expect(batchOf('bulk: true,')).toEqual({ items: 20, bytes: 1000, waitMs: 5 });
+    expect(batchOf('')).toBeUndefined();
   });
 
   test("a batch is never larger than the output's API takes", () => {

@@ -219,6 +219,25 @@ describe('slow and greedy senders', () => {
     expect([rig.refused, rig.accepted]).toEqual([['overloaded'], 3]);
   });
 
+  it('slow large bodies cannot fill the memory together; those that come later are told to wait', async () => {
+    rig = await startServer({ maxBodyBytes: 1 << 20, maxPendingBytes: 1 << 20 });
+    const half = Buffer.alloc(600 << 10, ' ');
+    const head = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${1 << 20}\r\n\r\n`;
+    const [slow, late] = [connect(rig.port, '127.0.0.1'), connect(rig.port, '127.0.0.1')];
+    slow.write(head);
+    slow.write(half);
+    late.write(head);
+    late.write(half);
+    const answers = [slow, late].map(socket => once(socket, 'data').then(([data]) => String(data)));
+    expect(await Promise.race(answers)).toMatch(/^HTTP\/1.1 503 /);
+    slow.destroy();
+    late.destroy();
+    let answer = await post(rig.url, alertText());
+    while (answer.status === 503) answer = await post(rig.url, alertText());
+    expect(answer.status).toBe(200);
+    expect(rig.refused[0]).toBe('overloaded');
+  });
+
   it('a sender that leaves in the middle of its body leaves no trace', async () => {
     rig = await startServer({ maxInFlight: 1 });
     const socket = connect(rig.port, '127.0.0.1');

@@ -23,6 +23,7 @@ export const serverConfig = (over: Partial<ServerConfig> = {}): ServerConfig => 
   address: '127.0.0.1',
   port: 0,
   maxBodyBytes: 1024 * 1024,
+  maxPendingBytes: 16 << 20,
   maxConnections: 1000,
   maxInFlight: 100,
   requestTimeoutMs: 30_000,

@@ -132,6 +132,14 @@ describe('answers', () => {
     });
   });
 
+  test('are kept up to 64 KiB, or to what the request says', async () => {
+    sink.reply = always(200, 'x'.repeat(2_000_000));
+    const lengthOf = async (more: Partial<HttpRequest>) =>
+      (await clientOf().send(post('/', more), patience())).body.length;
+    expect(await lengthOf({})).toBe(64 * 1024);
+    expect(await lengthOf({ maxAnswerBytes: 3_000_000 })).toBe(2_000_000);
+  });
+
   test('may be announced by others', async () => {
     sink.reply = (_request, socket) =>
       void socket.write(answer(103, '', { link: '</x>' }) + answer(200, 'ok'));

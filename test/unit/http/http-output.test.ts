@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Host, HttpRequest, HttpResponse } from '../../../src/core/contract.ts';
+import type { Host, HttpClient, HttpRequest, HttpResponse } from '../../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import { parseExact } from '../../../src/core/json.ts';
 import { list, secret, secretUrl } from '../../../src/core/keys.ts';
@@ -18,14 +18,18 @@ afterEach(() => {
   response = { status: 200, headers: {}, body: '{}' };
 });
 
+const http: HttpClient = {
+  async send(request) {
+    requests.push(request);
+    return response;
+  },
+};
 const host: Host = {
   id: 'x',
-  http: {
-    async send(request) {
-      requests.push(request);
-      return response;
-    },
-  },
+  http,
+  connect: () => http,
+  outputs: () => ['x'],
+  customFields: () => [],
   tls: { verify: true },
   clock: { now: () => 1_000_000, random: () => 0 },
   log: recordingLogger(),
