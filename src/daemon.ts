@@ -57,8 +57,9 @@ function readConfig({ configFile, env }: DaemonOptions): Config {
   const readFile = (path: string) => readFileSync(path, 'utf8');
   const load = (from: Env) => loadConfig({ file: configFile, env: from, definitions, readFile });
   const config = load(env);
-  // With nowhere to send alerts to, a newcomer sees them on the console.
-  return config.outputs.length > 0 ? config : load({ ...env, CONSOLE_ENABLED: 'true' });
+  // A newcomer without a configuration sees the alerts. Whoever wrote one gets what it says.
+  if (config.outputs.length > 0 || configFile !== undefined) return config;
+  return load({ ...env, CONSOLE_ENABLED: 'true' });
 }
 
 class Running implements Daemon, Backend {
@@ -123,6 +124,12 @@ class Running implements Daemon, Backend {
             clock: systemClock,
             log: this.log,
             env: this.#options.env,
+            outputs: () => this.#config.outputs.map(({ definition }) => definition.name),
+            customFields: () => {
+              const { customFields, templatedFields } = this.#config.enrich;
+              return Object.keys({ ...customFields, ...templatedFields });
+            },
+            counts: () => this.#metrics.counts(),
             templateFailed: (output, error) => this.#templateFailed(output, error),
           }),
       });
@@ -305,11 +312,14 @@ class Running implements Daemon, Backend {
     this.#limit.warn(
       `template ${output}`,
       { output, error: message },
-      'message template failed, its text is left out',
+      'template failed, the alert goes out without what it gives',
     );
   }
 
   #tellWarnings(): void {
+    if (this.#config.outputs.length === 0) {
+      this.log.warn({}, 'no output is turned on: alerts are kept in the log and go nowhere');
+    }
     for (const problem of this.#config.warnings) this.log.warn({}, formatProblem(problem));
   }
 }

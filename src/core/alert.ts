@@ -184,6 +184,18 @@ export function decodeAlert(bytes: Buffer): Alert {
   return new SealedAlert(head, new FieldText(fieldsText, value.output_fields), extraText, bytes);
 }
 
+/** The same alert with another text and rule name, in its JSON too. */
+export function withTexts(alert: Alert, texts: Pick<Alert, 'output' | 'rule'>): Alert {
+  let json = '';
+  let kept = 0;
+  for (const { key, start, end } of memberSpans(alert.json)) {
+    if (key !== 'output' && key !== 'rule') continue;
+    json += alert.json.slice(kept, start) + JSON.stringify(texts[key]);
+    kept = end;
+  }
+  return decodeAlert(Buffer.from(json + alert.json.slice(kept)));
+}
+
 function isPriority(value: unknown): value is Priority {
   return PRIORITIES.includes(value as Priority);
 }

@@ -45,9 +45,18 @@ export interface HttpRequest {
   url: string;
   headers: Record<string, string>;
   body: Buffer | string | undefined;
+  /** The request makes something ready and holds no alert: no `template.body` is for it. */
+  setup?: true;
+  /** Where the answer's body is to be kept beyond the usual 64 KiB. */
+  maxAnswerBytes?: number;
+  /**
+   * Signs the request as it goes out: body and headers of the configuration are in place, and a template's too.
+   * @throws RetriableError | PermanentError
+   */
+  sign?(request: HttpRequest, signal: AbortSignal): Promise<HttpRequest>;
 }
 
-/** An HTTP answer; the body is cut at 64 KiB. Header names are lower case. */
+/** An HTTP answer; the body is cut at 64 KiB, or at what the request says. Header names are lower case. */
 export interface HttpResponse {
   status: number;
   headers: Record<string, string | string[] | undefined>;
@@ -77,17 +86,53 @@ export interface TlsSettings {
   verify: boolean;
 }
 
+/**
+ * TLS for a server that something else than the output's common keys describes, for example a kubeconfig. Files are
+ * read anew when they change.
+ */
+export interface ServerTls {
+  /** False takes any certificate. */
+  verify: boolean;
+  /** PEM files; empty for none. */
+  caFiles: string[];
+  certFile: string;
+  keyFile: string;
+  /** Name expected in the server's certificate and sent as SNI; empty for the host of the URL. */
+  serverName: string;
+  /** PEM texts where there are no files. */
+  pem?: { ca?: string; cert?: string; key?: string };
+}
+
 /** What an output is given to act with. */
 export interface Host {
   http: HttpClient;
+  /**
+   * A client with other TLS and otherwise the settings of `http`. The core closes it with the output.
+   * @throws Error with a sentence when the certificates cannot be used
+   */
+  connect(tls: ServerTls): HttpClient;
   /** TLS for outputs with their own client library. */
   tls: TlsSettings;
   clock: Clock;
   log: Logger;
   /** The output's id: its label in metrics and logs. */
   id: string;
-  /** Counts and logs a template that failed on an alert; the alert goes out without that text. */
+  /** The names of all outputs that are on at present, this one included. */
+  outputs(): readonly string[];
+  /** The names of the fields that the configuration adds to alerts: custom and templated ones. */
+  customFields(): readonly string[];
+  /** Counts and logs a template that failed on an alert; the alert goes out without what it gives. */
   templateFailed(error: unknown): void;
+  /** What the daemon has counted since its start; absent where none runs. */
+  counts?(): readonly Count[];
+}
+
+/** One of the daemon's own counts. */
+export interface Count {
+  /** Alerts by `source` and `status` (accepted, rejected), or sends by `destination` (an output's id) and `status`. */
+  of: 'inputs' | 'outputs';
+  labels: Readonly<Record<string, string>>;
+  value: number;
 }
 
 /** An open output. */
@@ -131,6 +176,11 @@ export interface OutputDefinition<S extends z.ZodObject = z.ZodObject> {
   docs: string;
   /** The output's own keys; the common ones are added by core. */
   keys: S;
+  /**
+   * Own keys that can stand in the section above as well (`aws.region` for `aws.sqs`): taken from there when the
+   * output's section does not set them.
+   */
+  inherits?: readonly string[];
   /** Adds the common HTTP keys: checkcert, mutualtls, customheaders, proxy, ... */
   http?: boolean;
   /** Adds `tls` keys for outputs with their own client library. */
@@ -139,8 +189,20 @@ export interface OutputDefinition<S extends z.ZodObject = z.ZodObject> {
   enabled(config: z.output<S>): boolean;
   /** Problems between keys that a schema cannot say; empty when all is well. */
   check?(config: z.output<S>): { path: string; message: string; hint?: string }[];
+  /**
+   * For settings that name several far sides of which each gets every alert: the settings of each, by an ending of
+   * letters, digits, - and _ for its id. Each becomes an output of its own, so that none waits for another. Undefined
+   * when there is one.
+   */
+  split?(config: z.output<S>): ReadonlyMap<string, z.output<S>> | undefined;
+  /** The minimum priority holds for the test rule too, which passes it elsewhere. */
+  filtersTestRule?: boolean;
+  /** False for alerts that the output can make nothing of, whatever its settings: they are skipped. */
+  takes?(alert: Alert): boolean;
   /** Absent: one alert per send. */
   batch?: BatchLimits;
+  /** Instead of `batch`, where the settings decide; undefined: one alert per send. */
+  batchBy?(config: z.output<S>): BatchLimits | undefined;
   /** Sends in flight at once by default; 64 when absent. */
   concurrency?: number;
   /** Opens the output; vendor packages are imported here and only here. */

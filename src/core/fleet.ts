@@ -118,7 +118,9 @@ export class Fleet {
 
   #start(instance: OutputInstance): void {
     const { spool, clock, log, observer, open, mask } = this.#options;
-    const accepts = compileFilter(instance);
+    const { takes, filtersTestRule } = instance.definition;
+    const wanted = compileFilter({ ...instance, filtersTestRule });
+    const accepts = takes ? (alert: Alert) => takes(alert) && wanted(alert) : wanted;
     const worker = new OutputWorker({
       instance,
       accepts,

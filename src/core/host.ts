@@ -1,12 +1,19 @@
 /** Opens an output with all that it is handed, and closes it with all that it was handed. */
 import type { OutputInstance } from './config/types.ts';
-import type { Clock, Logger, Output } from './contract.ts';
+import type { Clock, Count, HttpClient, Logger, Output, ServerTls } from './contract.ts';
 import { createHttpClient, readTls } from './http/client.ts';
+import { OutputTemplates } from './output-template.ts';
 
 export interface HostOptions {
   clock: Clock;
   log: Logger;
   env: Record<string, string | undefined>;
+  /** The names of the outputs that are on. */
+  outputs(): readonly string[];
+  /** The names of the custom and templated fields. */
+  customFields(): readonly string[];
+  /** What the daemon has counted. */
+  counts?(): readonly Count[];
   /** Told of a template that failed on an alert. */
   templateFailed(output: string, error: unknown): void;
 }
@@ -17,26 +24,41 @@ export interface HostOptions {
  */
 export async function openOutput(instance: OutputInstance, options: HostOptions): Promise<Output> {
   const { id, definition, config, connection, delivery } = instance;
-  const http = createHttpClient({ connection, connections: delivery.concurrency, env: options.env });
+  const failed = (error: unknown) => options.templateFailed(id, error);
+  const templates =
+    instance.template && new OutputTemplates(instance.template, { headers: connection.headers, failed });
+  const clients: { close(): Promise<void> }[] = [];
+  const closeClients = () => Promise.all(clients.map(client => client.close()));
+  const connect = (tls: ServerTls): HttpClient => {
+    const { concurrency: connections } = delivery;
+    const client = createHttpClient({ connection: { ...connection, ...tls }, connections, env: options.env });
+    clients.push(client);
+    return templates?.client(client) ?? client;
+  };
   try {
     const output = await definition.open(config as never, {
       id,
-      http,
+      http: connect(connection),
+      connect,
       tls: readTls(connection),
       clock: options.clock,
       log: options.log,
-      templateFailed: error => options.templateFailed(id, error),
+      outputs: options.outputs,
+      customFields: options.customFields,
+      ...(options.counts && { counts: options.counts }),
+      templateFailed: failed,
     });
     return {
-      send: (alerts, context) => output.send(alerts, context),
+      send: (alerts, context) =>
+        templates ? templates.send(output, alerts, context) : output.send(alerts, context),
       ...(output.probe && { probe: signal => output.probe!(signal) }),
       async close() {
         await output.close?.();
-        await http.close();
+        await closeClients();
       },
     };
   } catch (error) {
-    await http.close();
+    await closeClients();
     throw error;
   }
 }

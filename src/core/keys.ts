@@ -14,6 +14,8 @@ export interface KeyMeta {
   form: 'text' | 'flag' | 'number' | 'list' | 'pairs' | 'duration' | 'size' | 'enum' | 'priority' | 'nested';
   /** What a good value looks like, `a whole number from 0 to 65535`. */
   expected: string;
+  /** In the text of `pairs`, a name without a colon has an empty value. */
+  bareNames?: boolean;
   /** The words that an `enum` takes. */
   values?: readonly string[];
   /** Bounds of a `number`, and whether it has to be whole. */
@@ -56,18 +58,22 @@ export function secret(description: string) {
   });
 }
 
-function urlKey(description: string, schemes: readonly string[], marks: { secret?: true }) {
+function urlKey(description: string, schemes: readonly string[], marks: { secret?: true }, fallback = '') {
   const expected = `a URL that starts with ${schemes.map(scheme => `${scheme}://`).join(' or ')}`;
   const isUrl = (value: string) =>
     value === '' || (URL.canParse(value) && schemes.includes(new URL(value).protocol.slice(0, -1)));
-  const trimmed = (value: unknown) => (typeof value === 'string' ? value.trim() : toText(value));
+  const trimmed = (value: unknown) => (typeof value === 'string' ? value.trim() || undefined : toText(value));
   const schema = z.string().refine(isUrl, { error: `expected ${expected}` });
-  return described(parsed(trimmed, schema, ''), { description, form: 'text', expected, ...marks });
+  return described(parsed(trimmed, schema, fallback), { description, form: 'text', expected, ...marks });
 }
 
-/** A URL with one of the schemes (http and https by default); empty means not set. */
-export function url(description: string, schemes: readonly string[] = ['http', 'https']) {
-  return urlKey(description, schemes, {});
+/** A URL with one of the schemes (http and https by default); empty means not set, which is the default if none is given. */
+export function url(
+  description: string,
+  schemes: readonly string[] = ['http', 'https'],
+  options: { fallback?: string } = {},
+) {
+  return urlKey(description, schemes, {}, options.fallback);
 }
 
 /** A URL that holds a credential. */
@@ -169,10 +175,13 @@ export function list(description: string, fallback: string[] = [], options: { se
   });
 }
 
-/** A map of texts; from one text as `name:value,other:value`. */
-export function pairs(description: string, options: { secret?: boolean } = {}) {
+/**
+ * A map of texts; from one text as `name:value,other:value`. With `bareNames` every comma there ends a pair, and a name
+ * alone has an empty value.
+ */
+export function pairs(description: string, options: { secret?: boolean; bareNames?: boolean } = {}) {
   const parse = (value: unknown) =>
-    typeof value === 'string' ? (parsePairs(value) ?? value) : (value ?? undefined);
+    typeof value === 'string' ? (parsePairs(value, options.bareNames) ?? value) : (value ?? undefined);
   return described(parsed(parse, z.record(z.string(), item), {}), {
     description,
     form: 'pairs',

@@ -4,7 +4,7 @@
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Alert } from './alert.ts';
-import type { Logger } from './contract.ts';
+import type { Count, Logger } from './contract.ts';
 import type { BreakerState, DeliveryObserver } from './delivery/contract.ts';
 import type { FailureReason } from './errors.ts';
 import type { IngestObserver, RequestRefusal } from './http/backend.ts';
@@ -148,6 +148,15 @@ export class Metrics implements DeliveryObserver, IngestObserver {
     this.#instruments.reloads.inc([ok ? 'ok' : 'failed']);
     if (ok) this.#loaded();
     else this.#instruments.reloadSuccessful.set(0);
+  }
+
+  /** The counts of what came in and went out, for outputs that pass them on. */
+  counts(): Count[] {
+    const { inputs, outputs } = this.#instruments;
+    return [
+      ...inputs.counts().map(count => ({ of: 'inputs' as const, ...count })),
+      ...outputs.counts().map(count => ({ of: 'outputs' as const, ...count })),
+    ];
   }
 
   /** Everything in Prometheus' text format 0.0.4. */

@@ -34,6 +34,8 @@ export interface Selection {
   minimumPriority: Priority | '';
   /** Any one of them is enough; none at all takes everything. */
   match: readonly Match[];
+  /** The test rule has to reach the minimum priority like any other. */
+  filtersTestRule?: boolean;
 }
 
 /** Something wrong with a matcher. */
@@ -85,16 +87,15 @@ export function parseMatch(value: unknown, path = 'match'): { matches: Match[]; 
  * @throws RangeError when a matcher is one that `parseMatch` refuses
  */
 export function compileFilter(selection: Selection): (alert: Alert) => boolean {
-  const { minimum, matchers } = compileSelection(selection);
-  const important = (alert: Alert) => priorityRank(alert.priority) >= minimum || alert.rule === TEST_RULE;
+  const { important, minimum, matchers } = compileSelection(selection);
   if (matchers.length === 0) return minimum <= 1 ? () => true : important;
   return alert => important(alert) && matchers.some(conditions => conditions.every(holds, alert));
 }
 
 /** Why an output takes an alert or does not, in a sentence. */
 export function explainFilter(selection: Selection, alert: Alert): string {
-  const { minimum, matchers } = compileSelection(selection);
-  if (priorityRank(alert.priority) < minimum && alert.rule !== TEST_RULE) {
+  const { important, matchers } = compileSelection(selection);
+  if (!important(alert)) {
     return `not taken: the priority ${alert.priority} is below the minimum, ${selection.minimumPriority}`;
   }
   if (matchers.length === 0) return 'taken: there are no matchers';
@@ -112,12 +113,15 @@ function holds(this: Alert, { read, test }: CompiledCondition): boolean {
   return test(read(this));
 }
 
-function compileSelection({ minimumPriority, match }: Selection) {
+function compileSelection({ minimumPriority, match, filtersTestRule = false }: Selection) {
   const report: Report = (path, message) => {
     throw new RangeError(`${path}: ${message}`);
   };
+  const minimum = minimumPriority === '' ? 0 : priorityRank(minimumPriority);
+  const passes = (alert: Alert) => !filtersTestRule && alert.rule === TEST_RULE;
   return {
-    minimum: minimumPriority === '' ? 0 : priorityRank(minimumPriority),
+    minimum,
+    important: (alert: Alert) => priorityRank(alert.priority) >= minimum || passes(alert),
     matchers: match.map((matcher, index) => compileMatcher(matcher, `match[${index}]`, report)),
   };
 }

@@ -67,12 +67,13 @@ export function formatSize(bytes: number): string {
  * Splits `name:value,other:value`. A value may hold `:`; a comma ends a pair only when a new `name:` follows, so
  * values may hold commas as well; a value in double quotes may hold anything.
  * Undefined when a piece is no pair.
+ * @param bareNames every comma ends a pair, and a name without a colon has an empty value
  */
-export function parsePairs(value: string): Record<string, string> | undefined {
+export function parsePairs(value: string, bareNames = false): Record<string, string> | undefined {
   const pairs: [string, string][] = [];
   for (const piece of splitPieces(value)) {
     if (piece.trim() === '') continue;
-    const colon = piece.indexOf(':');
+    const colon = bareNames && !piece.includes(':') ? piece.length : piece.indexOf(':');
     const name = piece.slice(0, Math.max(0, colon)).trim();
     if (name !== '' && !name.startsWith('"')) {
       pairs.push([name, piece.slice(colon + 1)]);

@@ -31,7 +31,14 @@ async function probe(
   const startedAt = Date.now();
   let output: Output | undefined;
   try {
-    const opening = openOutput(instance, { clock: systemClock, log: SILENT, env, templateFailed() {} });
+    const opening = openOutput(instance, {
+      clock: systemClock,
+      log: SILENT,
+      env,
+      outputs: () => [],
+      customFields: () => [],
+      templateFailed() {},
+    });
     output = await within(opening, timeout, late => void close(late));
     if (!output.probe) return skip(name, 'cannot be tried without an alert; `tiercel test` sends one');
     await within(output.probe(AbortSignal.any([timeout, signal])), timeout);

@@ -1,6 +1,7 @@
 /** How an output connects and delivers, from its common keys and the global ones. */
 import { join } from 'node:path';
-import type { OutputDefinition } from '../contract.ts';
+import type { BatchLimits, OutputDefinition } from '../contract.ts';
+import type { TemplateConfig } from '../output-template.ts';
 import type { Problems } from './problems.ts';
 import { readKeys } from './reader.ts';
 import { deliveryShape } from './schema.ts';
@@ -28,6 +29,7 @@ export interface CommonKeys {
   tls?: TlsKeys;
   customheaders?: Record<string, string>;
   proxy?: string;
+  template?: TemplateConfig;
 }
 
 /** The global keys about TLS of outputs. */
@@ -99,7 +101,14 @@ export interface DeliveryKeys {
 export function toDelivery(
   definition: OutputDefinition,
   common: CommonKeys,
-  place: { section: Section; global: Section; path: Path; problems: Problems },
+  place: {
+    section: Section;
+    global: Section;
+    path: Path;
+    problems: Problems;
+    /** What the output takes at once with its settings. */
+    batch: BatchLimits | undefined;
+  },
 ): { delivery: DeliveryConfig; masked: Record<string, unknown> } {
   const { section, global, path, problems } = place;
   const own = find(section, ['delivery']);
@@ -110,11 +119,13 @@ export function toDelivery(
   const keys = values as unknown as DeliveryKeys;
 
   if (own) checkWaits(keys.retry, [...path, 'delivery'], section, problems);
-  const batch = definition.batch && toBatch(definition.batch, keys, merged);
-  if (!definition.batch && own && !isUnset(find(section, ['delivery', 'batch']))) {
+  // A body is that of one alert.
+  const limits = common.template?.body ? undefined : place.batch;
+  const batch = limits && toBatch(limits, keys, merged);
+  if (!limits && own && !isUnset(find(section, ['delivery', 'batch']))) {
     problems.warning(
       [...path, 'delivery', 'batch'],
-      'this output takes one alert at a time',
+      place.batch ? 'with `template.body` each alert goes alone' : 'this output takes one alert at a time',
       locate(section, 'delivery.batch'),
     );
   }
@@ -163,7 +174,7 @@ function toConcurrency(
 }
 
 /** The definition's limits are those of the API: settings can only lower them. */
-function toBatch(limits: NonNullable<OutputDefinition['batch']>, keys: DeliveryKeys, merged: Section) {
+function toBatch(limits: BatchLimits, keys: DeliveryKeys, merged: Section) {
   const { items, bytes, wait } = keys.batch;
   return {
     items: Math.min(items || limits.items, limits.items),

@@ -40,7 +40,7 @@ export class Overlay {
         continue;
       }
       let tree = this.#read(name, meta, inner);
-      if (meta.form === 'pairs') tree = this.#pairs(name, tree, present, inner);
+      if (meta.form === 'pairs') tree = this.#pairs(name, tree, present, inner, meta.bareNames);
       if (tree) section.entries.set(key, { key, tree });
     }
   }
@@ -89,8 +89,14 @@ export class Overlay {
   }
 
   /** A map from NAME, or else that of the file; NAME_KEY sets one entry. */
-  #pairs(name: string, whole: Tree | undefined, present: Tree | undefined, path: Path): Tree | undefined {
-    const base = asSection(whole ?? present);
+  #pairs(
+    name: string,
+    whole: Tree | undefined,
+    present: Tree | undefined,
+    path: Path,
+    bareNames: boolean | undefined,
+  ): Tree | undefined {
+    const base = asSection(whole ?? present, bareNames);
     const entries = this.#entryNames(name, base);
     if (entries.length === 0 && whole === undefined) return undefined;
     if (!base) return whole;
@@ -136,10 +142,10 @@ export class Overlay {
 }
 
 /** A map as it is, or made from `name:value` text; undefined when the text is no such thing. */
-function asSection(tree: Tree | undefined): Section | undefined {
+function asSection(tree: Tree | undefined, bareNames: boolean | undefined): Section | undefined {
   if (tree === undefined) return emptySection();
   if (tree.kind === 'map') return tree;
-  const found = tree.kind === 'leaf' ? parsePairs(tree.source) : undefined;
+  const found = tree.kind === 'leaf' ? parsePairs(tree.source, bareNames) : undefined;
   if (!found || tree.kind !== 'leaf') return undefined;
   const { origin, hidden } = tree;
   const entry = (key: string, value: string) => ({

@@ -49,6 +49,7 @@ export function toJsonSchema(definitions: readonly OutputDefinition[]): Schema {
       place(properties, section, { description: 'Not part of this version; ignored.' });
   }
   for (const definition of definitions) place(properties, definition.name, sectionSchema(definition));
+  for (const definition of definitions) placeInherited(properties, definition);
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'Tiercel configuration',
@@ -104,6 +105,17 @@ function place(properties: Schema, name: string, schema: Schema): void {
     at = (at[key] as { properties: Schema }).properties;
   }
   at[last] = schema;
+}
+
+/** The keys that stand in the section above as well. */
+function placeInherited(properties: Schema, definition: OutputDefinition): void {
+  const { name, inherits = [] } = definition;
+  const above = name.split('.').slice(0, -1);
+  for (const described of describeKeys(ownKeys(definition))) {
+    if (inherits.includes(described.key)) {
+      place(properties, [...above, described.key].join('.'), keySchema(described));
+    }
+  }
 }
 
 function propertiesOf(keys: readonly DescribedKey[]): Schema {

@@ -69,7 +69,9 @@ export function loadConfig(options: LoadOptions): Config {
 
   const redact = createRedactor(secrets);
   const masked = { ...reading.masked };
-  for (const { instance, masked: section } of found) place(masked, instance.definition.name, section);
+  for (const { instance, masked: section } of found) {
+    if (section) place(masked, instance.definition.name, section);
+  }
   return {
     ...parts,
     outputs: found.map(({ instance }) => instance),

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { OutputDefinition } from '../contract.ts';
 import { keyMeta } from '../keys.ts';
+import { type TemplateConfig, templateProblems } from '../output-template.ts';
 import type { Priority } from '../priority.ts';
 import { parseMatch } from '../route.ts';
 import { type ClientTlsKeys, type CommonKeys, toConnection, toDelivery } from './connection.ts';
@@ -34,10 +35,11 @@ export interface OutputsContext {
   delivery: Section;
 }
 
-/** An instance that is turned on, with its masked section. */
+/** An instance that is turned on. */
 export interface ReadInstance {
   instance: OutputInstance;
-  masked: Record<string, unknown>;
+  /** Its section with secrets masked; only with the first of those that share a section. */
+  masked?: Record<string, unknown>;
 }
 
 /** All instances of one output that are turned on. */
@@ -48,7 +50,8 @@ export function readOutput(
 ): ReadInstance[] {
   const path = definition.name.split('.');
   const tree = find(root, path);
-  if (tree?.kind === 'list') return readList(definition, tree.items, path, context);
+  const above = fromAbove(definition, root, path.slice(0, -1), context);
+  if (tree?.kind === 'list') return readList(definition, tree.items, { path, above }, context);
   if (!isUnset(tree) && tree!.kind !== 'map') {
     context.problems.error(
       path,
@@ -60,13 +63,33 @@ export function readOutput(
   const section = tree?.kind === 'map' ? tree : emptySection();
   const name = takeName(definition, section, path, context.problems);
   const prefixes = [variableName(...path), ...(name === undefined ? [] : [variableName(...path, name)])];
-  return readInstance(definition, section, { path, name, prefixes, listed: false }, context);
+  return readInstance(definition, section, { path, name, prefixes, listed: false, above }, context);
+}
+
+/** What the section above says of the keys that the output takes from there, with the environment over it. */
+function fromAbove(
+  definition: OutputDefinition,
+  root: Section,
+  path: readonly string[],
+  { sources, problems }: OutputsContext,
+): Section {
+  const { inherits = [] } = definition;
+  const own = ownKeys(definition);
+  const section = emptySection();
+  const above = find(root, path);
+  for (const key of inherits) {
+    const entry = above?.kind === 'map' ? above.entries.get(key) : undefined;
+    if (entry && !isUnset(entry.tree)) section.entries.set(key, entry);
+  }
+  const shape = Object.fromEntries(inherits.map(key => [key, own[key]!]));
+  new Overlay(sources, problems).apply(shape, section, path, path);
+  return section;
 }
 
 function readList(
   definition: OutputDefinition,
   items: readonly Tree[],
-  path: Path,
+  { path, above }: Pick<Place, 'path' | 'above'>,
   context: OutputsContext,
 ): ReadInstance[] {
   const { problems } = context;
@@ -97,7 +120,7 @@ function readList(
     }
     taken.set(variableName(name), at);
     const prefixes = [`${prefix}_${at}`, `${prefix}_${variableName(name)}`];
-    return readInstance(definition, item, { path: inner, name, prefixes, listed: true }, context);
+    return readInstance(definition, item, { path: inner, name, prefixes, listed: true, above }, context);
   });
   warnOfPlainVariables(definition, prefix, taken, context);
   return found;
@@ -151,6 +174,8 @@ interface Place {
   /** Beginnings of its environment variables; later ones win. */
   prefixes: readonly string[];
   listed: boolean;
+  /** What the section above gives where this one says nothing. */
+  above: Section;
 }
 
 function readInstance(
@@ -168,6 +193,9 @@ function readInstance(
   for (const prefix of place.prefixes) {
     overlay.apply(own, parts.own, path, [prefix]);
     overlay.apply(shared, parts.shared, path, [prefix]);
+  }
+  for (const [key, entry] of place.above.entries) {
+    if (isUnset(find(parts.own, [key]))) parts.own.entries.set(key, entry);
   }
   if (own.tls && isUnset(find(parts.own, ['tls'])) && !isUnset(find(parts.shared, ['tls']))) {
     parts.own.entries.set('tls', { key: 'tls', tree: leaf(true, find(parts.shared, ['tls'])!.origin) });
@@ -190,14 +218,19 @@ function readInstance(
   const { delivery, masked: maskedDelivery } = toDelivery(definition, common.values as CommonKeys, {
     ...at,
     global: context.delivery,
+    // What is bad may lack the keys that decide.
+    batch: state === 'bad' ? undefined : (definition.batchBy?.(config.values) ?? definition.batch),
   });
+  // falcosidekick's metric labels of nested sections have no dot: `awss3`.
+  const label = definition.name.replaceAll('.', '');
   const settled = {
-    id: place.name === undefined ? definition.name : `${definition.name}.${place.name}`,
+    id: place.name === undefined ? label : `${label}.${place.name}`,
     config: config.values,
     minimumPriority: common.values.minimumpriority as Priority | '',
     match: readMatch(common, parts.shared, path, problems),
     delivery,
     connection,
+    ...readTemplate(common, parts.shared, path, problems),
   };
   const masked = {
     ...(place.name !== undefined && { [nameKey(definition)]: place.name }),
@@ -208,7 +241,14 @@ function readInstance(
     ...(own.tls && isUnset(find(parts.shared, ['tls'])) && { tls: config.values.tls }),
   };
   if (state === 'bad') return [];
-  return [{ instance: { definition, ...settled, fingerprint: fingerprint(settled, sources) }, masked }];
+  const sides = definition.split?.(config.values) ?? new Map([['', config.values]]);
+  return [...sides].map(([ending, values], index) => {
+    const one = { ...settled, id: ending === '' ? settled.id : `${settled.id}.${ending}`, config: values };
+    return {
+      instance: { definition, ...one, fingerprint: fingerprint(one, sources) },
+      ...(index === 0 && { masked }),
+    };
+  });
 }
 
 /** The output's own keys and the others. A map under `tls` is the common one, a flag the output's own if it has one. */
@@ -240,8 +280,14 @@ function check(
     }
     return found.length > 0 ? 'bad' : 'on';
   }
-  if (!listed && !Object.keys(config).some(key => isGiven(schemaOf(key), config[key]))) return 'off';
-  const missing = Object.keys(definition.example).filter(key => isDefault(schemaOf(key), config[key]));
+  // What all outputs of a cloud share says nothing of this one.
+  const { inherits = [] } = definition;
+  const particular = (key: string) => !inherits.includes(key);
+  const given = Object.keys(config).filter(particular);
+  if (!listed && !given.some(key => isGiven(schemaOf(key), config[key]))) return 'off';
+  const missing = Object.keys(definition.example)
+    .filter(particular)
+    .filter(key => isDefault(schemaOf(key), config[key]));
   const what = missing.length > 0 ? `: ${missing.join(' and ')} not set` : '';
   problems.warning(path, `the output is off${what}`, section.origin);
   for (const { path: inner, message, hint } of definition.check?.(config) ?? []) {
@@ -269,6 +315,20 @@ function readMatch(common: Reading, section: Section, path: Path, problems: Prob
     problems.error([...path, inner], message, locate(section, inner), hint);
   }
   return matches;
+}
+
+function readTemplate(
+  common: Reading,
+  section: Section,
+  path: Path,
+  problems: Problems,
+): { template?: TemplateConfig } {
+  const template = common.values.template as TemplateConfig | undefined;
+  if (!template || Object.values(template).every(text => text === '')) return {};
+  for (const { path: key, message } of templateProblems(template)) {
+    problems.error([...path, 'template', key], message, locate(section, `template.${key}`));
+  }
+  return { template };
 }
 
 /** The same for the same settings and the same contents of the files that they name. */

@@ -70,6 +70,7 @@ export const settingsShape = {
   ),
   ingest: group('Limits of the HTTP input.', {
     maxbody: size('Largest body of a request.', '4MiB'),
+    maxpending: size('Most bytes of bodies on their way in, all connections together.', '64MiB'),
     maxconnections: integer('Most connections at once.', 4096, { min: 1 }),
     maxinflight: integer('Most requests not answered yet; more are told to come back later (503).', 4096, {
       min: 1,
@@ -182,9 +183,19 @@ const tlsShape = {
   }),
 };
 
+/** Go templates in place of what the output makes of an alert. */
+const templateShape = {
+  body: text(
+    'The whole body of the request. Where the content type is JSON it has to be JSON; if it is not, the usual body goes out.',
+  ),
+  text: text("Stands in for the alert's text (`output`)."),
+  title: text("Stands in for the alert's rule."),
+};
+
 const httpShape = {
   customheaders: pairs('Headers added to each request, over those of the output.', { secret: true }),
   proxy: url('HTTP proxy; empty: the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide.'),
+  template: group('Go templates over the alert for what is sent; empty ones change nothing.', templateShape),
 };
 
 /** The keys that core adds to an output, by what the definition asks for. */

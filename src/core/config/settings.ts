@@ -18,6 +18,7 @@ export interface Settings extends ClientTlsKeys {
   longfields: 'keep' | 'cut';
   ingest: {
     maxbody: number;
+    maxpending: number;
     maxconnections: number;
     maxinflight: number;
     timeout: number;
@@ -66,6 +67,7 @@ export function toSettings(settings: Settings, root: Section, sources: Sources, 
       address: settings.listenaddress,
       port: settings.listenport,
       maxBodyBytes: ingest.maxbody,
+      maxPendingBytes: Math.max(ingest.maxpending, ingest.maxbody),
       maxConnections: ingest.maxconnections,
       maxInFlight: ingest.maxinflight,
       requestTimeoutMs: ingest.timeout,

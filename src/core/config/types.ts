@@ -2,6 +2,7 @@
 
 import type { BatchLimits, OutputDefinition } from '../contract.ts';
 import type { ConfigProblem } from '../errors.ts';
+import type { TemplateConfig } from '../output-template.ts';
 import type { Priority } from '../priority.ts';
 import type { Match } from '../route.ts';
 
@@ -32,6 +33,8 @@ export interface ServerConfig {
   /** 0 takes any free port. */
   port: number;
   maxBodyBytes: number;
+  /** Most bytes of bodies on their way in, over all connections. */
+  maxPendingBytes: number;
   maxConnections: number;
   /** Alerts posted and not answered yet, beyond which 503 is answered. */
   maxInFlight: number;
@@ -148,7 +151,7 @@ export interface ConnectionConfig {
 
 /** One place where alerts go. */
 export interface OutputInstance {
-  /** `slack`, or `slack.soc` for an instance called soc: metric label, log field, consumer name. */
+  /** `slack`, `awss3` for aws.s3, or `slack.soc` for an instance called soc: metric label, log field, consumer name. */
   id: string;
   definition: OutputDefinition;
   /** The output's own keys, parsed by its schema. */
@@ -157,6 +160,8 @@ export interface OutputInstance {
   match: Match[];
   delivery: DeliveryConfig;
   connection: ConnectionConfig;
+  /** Absent when none is set. */
+  template?: TemplateConfig;
   /** Equal for two instances that need no restart between them. */
   fingerprint: string;
 }

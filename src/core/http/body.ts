@@ -2,16 +2,30 @@
 import type { IncomingMessage } from 'node:http';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
 
-/** Why there is no body: it is larger than allowed, or the sender went away. */
-export type BodyProblem = 'too_large' | 'gone';
+/** Why there is no body: it is larger than allowed, all bodies together are, or the sender went away. */
+export type BodyProblem = 'too_large' | 'no_room' | 'gone';
+
+/** Bytes of bodies on their way in, over all connections: many slow large ones must not fill the memory. */
+export interface Pending {
+  bytes: number;
+}
+
+/** What a body may take. */
+export interface BodyLimits {
+  /** Most bytes of one body. */
+  bytes: number;
+  /** Most bytes of all bodies on their way in. */
+  pendingBytes: number;
+}
 
 /**
- * Reads a body of at most `limit` bytes and calls `done` once. After `too_large` the rest of the body is still to
- * come; reading it (or not) is the caller's business.
+ * Reads a body within its limits and calls `done` once. After `too_large` and `no_room` the rest of the body is still
+ * to come; reading it (or not) is the caller's business.
  */
 export function readBody(
   request: IncomingMessage,
-  limit: number,
+  limits: BodyLimits,
+  pending: Pending,
   done: (problem: BodyProblem | undefined, body: Buffer) => void,
 ): void {
   let chunks: Buffer | Buffer[] | undefined;
@@ -20,14 +34,16 @@ export function readBody(
   const settle = (problem: BodyProblem | undefined, body: Buffer) => {
     if (settled) return;
     settled = true;
+    pending.bytes -= size;
     done(problem, body);
   };
   const onData = (chunk: Buffer) => {
     size += chunk.length;
-    if (size > limit) {
+    pending.bytes += chunk.length;
+    if (size > limits.bytes || pending.bytes > limits.pendingBytes) {
       request.off('data', onData);
       chunks = undefined;
-      settle('too_large', EMPTY);
+      settle(size > limits.bytes ? 'too_large' : 'no_room', EMPTY);
     } else if (chunks === undefined) {
       // An alert mostly comes in one piece, which then needs no copy.
       chunks = chunk;

@@ -6,23 +6,22 @@ import {
   type SecureContext,
   setDefaultCACertificates,
 } from 'node:tls';
-import type { ConnectionConfig } from '../config/types.ts';
-import type { TlsSettings } from '../contract.ts';
-
-/** The part of a connection's settings that TLS is made of. */
-export type TlsConfig = Pick<ConnectionConfig, 'verify' | 'caFiles' | 'certFile' | 'keyFile' | 'serverName'>;
+import type { ServerTls, TlsSettings } from '../contract.ts';
 
 /**
  * Reads the files of a connection.
  * @throws Error with a sentence that names the file and what is wrong with it
  */
-export function readTls(config: TlsConfig): TlsSettings {
+export function readTls(config: ServerTls): TlsSettings {
   const ca = config.caFiles.map(file => readPem(file, 'certificate authority'));
+  if (config.pem?.ca) ca.push(config.pem.ca);
   return {
     verify: config.verify,
     ...(ca.length > 0 && { ca }),
     ...(config.certFile !== '' && { cert: readPem(config.certFile, 'client certificate') }),
     ...(config.keyFile !== '' && { key: readPem(config.keyFile, 'client key') }),
+    ...(config.pem?.cert && { cert: config.pem.cert }),
+    ...(config.pem?.key && { key: config.pem.key }),
     ...(config.serverName !== '' && { serverName: config.serverName }),
   };
 }
@@ -67,7 +66,7 @@ const CHECK_MS = 10_000;
 
 /** The secure context of one output's connections; made anew when its files have changed. */
 export class ClientTls {
-  readonly #config: TlsConfig;
+  readonly #config: ServerTls;
   readonly #now: () => number;
   #settings: TlsSettings;
   #context: SecureContext | undefined;
@@ -75,14 +74,14 @@ export class ClientTls {
   #checkedAt: number;
 
   /** @throws Error as readTls does */
-  constructor(config: TlsConfig, now: () => number = Date.now) {
+  constructor(config: ServerTls, now: () => number = Date.now) {
     this.#config = config;
     this.#now = now;
     this.#stamp = this.#stampOf();
     this.#settings = readTls(config);
     this.#checkedAt = now();
     // Files that do not fit are told of at the start, not with the first alert.
-    if (this.#stamp !== '') this.#context = this.#contextOf(this.#settings);
+    if (this.#stamp !== '' || config.pem) this.#context = this.#contextOf(this.#settings);
   }
 
   /** For `tls.connect`. */
@@ -118,7 +117,7 @@ export class ClientTls {
       return createSecureContext({ ca: trustedCertificates({ ca }), cert, key, minVersion: 'TLSv1.2' });
     } catch (error) {
       const { certFile, keyFile, caFiles } = this.#config;
-      const names = [certFile, keyFile, ...caFiles].filter(Boolean).join(', ');
+      const names = [certFile, keyFile, ...caFiles].filter(Boolean).join(', ') || 'the certificates';
       throw new Error(`TLS: ${names} cannot be used: ${(error as Error).message}`, { cause: error });
     }
   }

@@ -4,7 +4,7 @@
  */
 import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { ConnectionConfig } from '../config/types.ts';
-import type { HttpClient, HttpRequest, HttpResponse } from '../contract.ts';
+import type { HttpClient, HttpRequest, HttpResponse, ServerTls } from '../contract.ts';
 import { PermanentError, RetriableError } from '../errors.ts';
 import { ClientTls } from './client-tls.ts';
 import { Exchange } from './exchange.ts';
@@ -14,7 +14,7 @@ import { type ProxyEnvironment, proxyFor } from './proxy.ts';
 export { readTls, trustedCertificates } from './client-tls.ts';
 
 export interface HttpClientOptions {
-  connection: ConnectionConfig;
+  connection: ConnectionConfig & ServerTls;
   /** Connections per host: as many as there are sends at once. */
   connections: number;
   /** Where the proxy variables are read from. */
@@ -63,6 +63,8 @@ interface Call {
   signal: AbortSignal;
 }
 
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
 /** What a request to an origin goes through. */
 interface Route {
   dispatcher: Dispatcher;
@@ -94,10 +96,11 @@ class PooledClient implements HttpClient {
     this.#headers = customHeaders(options.connection.headers);
   }
 
-  async send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+  async send(unsigned: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+    const request = await this.#signed(unsigned, signal);
     let target = this.#target(request.url);
     let headers: Readonly<Record<string, string>> = request.headers;
-    let custom = this.#headers;
+    let custom: ReadonlyMap<string, string> = unsigned.sign ? NO_HEADERS : this.#headers;
     for (let redirects = 0; ; redirects++) {
       const answer = await this.#once({ target, request, own: headers, custom, signal });
       const next = redirects < MAX_REDIRECTS ? redirection(answer, target) : undefined;
@@ -111,6 +114,12 @@ class PooledClient implements HttpClient {
     }
   }
 
+  async #signed(request: HttpRequest, signal: AbortSignal): Promise<HttpRequest> {
+    if (!request.sign) return request;
+    const headers = { ...request.headers, ...Object.fromEntries(this.#headers) };
+    return request.sign({ ...request, headers }, signal);
+  }
+
   /** Safe to call twice. Requests under way are ended: who closes has waited for those that matter. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -122,7 +131,14 @@ class PooledClient implements HttpClient {
   #once({ target, request, own, custom, signal }: Call): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
       const headers = wireHeaders(target, own, custom);
-      const exchange = new Exchange({ target, headers, signal, resolve, reject });
+      const exchange = new Exchange({
+        target,
+        headers,
+        signal,
+        maxAnswerBytes: request.maxAnswerBytes,
+        resolve,
+        reject,
+      });
       if (!exchange.start()) return;
       try {
         const { dispatcher, absolute } = this.#route(target);

@@ -5,9 +5,9 @@ import type { HttpResponse } from '../contract.ts';
 import { PermanentError, RetriableError } from '../errors.ts';
 import { toHttpFailure } from './failures.ts';
 
-/** Kept of an answer's body. */
+/** Kept of an answer's body, unless the request asks for more. */
 const MAX_BODY_BYTES = 64 * 1024;
-/** Read of an answer's body; beyond, the connection is given up. */
+/** Read of an answer's body, if no more is to be kept; beyond, the connection is given up. */
 const MAX_DRAIN_BYTES = 1024 * 1024;
 
 export interface ExchangeOptions {
@@ -15,6 +15,7 @@ export interface ExchangeOptions {
   /** Names and values in turns, as sent. */
   headers: readonly string[];
   signal: AbortSignal;
+  maxAnswerBytes?: number | undefined;
   resolve(response: HttpResponse): void;
   reject(error: Error): void;
 }
@@ -78,11 +79,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const room = MAX_BODY_BYTES - Math.min(this.#bytes, MAX_BODY_BYTES);
+    const kept = this.#options.maxAnswerBytes ?? MAX_BODY_BYTES;
+    const room = kept - Math.min(this.#bytes, kept);
     // A copy: undici's chunk is a piece of a larger buffer that would be kept with it.
     if (room > 0) this.#chunks.push(Buffer.from(chunk.subarray(0, room)));
     this.#bytes += chunk.length;
-    if (this.#bytes > MAX_DRAIN_BYTES) {
+    if (this.#bytes > Math.max(kept, MAX_DRAIN_BYTES)) {
       this.#answer();
       controller.abort(new RetriableError('the answer is too long', { reason: 'network' }));
     }

@@ -6,7 +6,7 @@ import { SpoolFaultError, SpoolFullError } from '../spool/contract.ts';
 import { sendEarly, sendJson, sendOk, sendText } from './answer.ts';
 import type { Auth } from './auth.ts';
 import type { Backend, IngestObserver, RequestRefusal } from './backend.ts';
-import { ENCODINGS, type Encoding, parseEncoding, readBody, unpack } from './body.ts';
+import { ENCODINGS, type Encoding, type Pending, parseEncoding, readBody, unpack } from './body.ts';
 import { type Incoming, readAlerts } from './cloudevents.ts';
 import type { Refusals } from './refusals.ts';
 
@@ -29,6 +29,13 @@ interface Refused {
 // falcosidekick's words, which are followed by a reason here.
 const BAD_BODY = 'Please send a valid request body';
 const RETRY_SOON = { 'Retry-After': '1' };
+
+const OVERLOADED = {
+  status: 503,
+  reason: 'overloaded',
+  message: 'too many alerts at once; try again in a moment',
+  headers: RETRY_SOON,
+} as const;
 const RETRY_LATER = { 'Retry-After': '5' };
 // Refused alerts named in an answer.
 const MOST_NAMED = 100;
@@ -41,6 +48,7 @@ export class Ingest {
   /** What may be shown of a request's path. */
   readonly #shownPath: (request: IncomingMessage) => string;
   #inFlight = 0;
+  readonly #pending: Pending = { bytes: 0 };
 
   constructor(options: {
     backend: Backend;
@@ -71,12 +79,7 @@ export class Ingest {
         headers: { 'WWW-Authenticate': auth.challenge },
       });
     } else if (this.#inFlight >= config.maxInFlight) {
-      this.#refuseEarly(request, response, {
-        status: 503,
-        reason: 'overloaded',
-        message: 'too many alerts at once; try again in a moment',
-        headers: RETRY_SOON,
-      });
+      this.#refuseEarly(request, response, OVERLOADED);
     } else if (encoding === undefined) {
       this.#refuseEarly(request, response, {
         status: 415,
@@ -89,17 +92,21 @@ export class Ingest {
     } else {
       if (expectsContinue) response.writeContinue();
       this.#inFlight++;
-      this.#read(request, response, encoding, config.maxBodyBytes);
+      this.#read(request, response, encoding);
     }
   }
 
-  #read(request: IncomingMessage, response: ServerResponse, encoding: Encoding, limit: number): void {
-    readBody(request, limit, (problem, body) => {
+  #read(request: IncomingMessage, response: ServerResponse, encoding: Encoding): void {
+    const { maxBodyBytes: limit, maxPendingBytes } = this.#settings.config;
+    readBody(request, { bytes: limit, pendingBytes: maxPendingBytes }, this.#pending, (problem, body) => {
       if (problem === 'gone') {
         this.#inFlight--;
       } else if (problem === 'too_large') {
         this.#inFlight--;
         this.#refuseEarly(request, response, tooLarge(limit));
+      } else if (problem === 'no_room') {
+        this.#inFlight--;
+        this.#refuseEarly(request, response, OVERLOADED);
       } else if (encoding === 'identity') {
         this.#accept(request, response, body);
       } else {

@@ -52,6 +52,11 @@ export class CappedCounter {
     series.value += by;
   }
 
+  /** Every series as it stands. */
+  counts(): { labels: Readonly<Record<string, string>>; value: number }[] {
+    return [...this.#series.values()].map(({ sharedLabels, value }) => ({ labels: sharedLabels, value }));
+  }
+
   /** Values that are not clean are never keys, so they end here each time: rare enough. */
   #slow(values: readonly string[]): Series {
     const clean = values.map(cleanValue);

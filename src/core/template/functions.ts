@@ -1,9 +1,10 @@
-/** The functions that a template may call; Go's own set. `and` and `or` are here for their names only. */
+/** The functions that a template may call: Go's own set, and `toJson` as Helm and Sprig have it. `and` and `or` are here for their names only. */
 import { Fault } from './errors.ts';
 import type { Budget } from './limits.ts';
 import { sprint, sprintf, sprintln } from './printf.ts';
 import { escapeHtml, escapeJs, escapeQuery } from './quote.ts';
 import { Time } from './time-value.ts';
+import { toJson } from './to-json.ts';
 import {
   asInt,
   asText,
@@ -57,6 +58,7 @@ export const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map<string, 
   ['html', { min: 0, max: ANY, call: escaping(escapeHtml) }],
   ['js', { min: 0, max: ANY, call: escaping(escapeJs) }],
   ['urlquery', { min: 0, max: ANY, call: escaping(escapeQuery) }],
+  ['toJson', { min: 1, max: 1, call: ([value], budget) => budget.made(toJson(value)) }],
   ['call', { min: 1, max: ANY, call: ([value]) => notAFunction(value) }],
 ]);
 

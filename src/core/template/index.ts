@@ -1,6 +1,6 @@
 /**
- * Go's text/template, for the templates that falcosidekick's users have: parsed once, rendered per alert, with bounds
- * on time, depth and size, and no way from a template to anything but its data.
+ * Go's text/template, for the templates that falcosidekick's users have, and `toJson` besides: parsed once, rendered
+ * per alert, with bounds on time, depth and size, and no way from a template to anything but its data.
  *
  * Known differences from Go: complex numbers are refused; `printf` knows no `%b` and `%x` of a float64 and no `#` flag
  * of one, and reports a number verb for a whole time or alert as wrong instead of printing its parts; a text cut inside
@@ -26,6 +26,16 @@ export interface Template {
    * @throws TemplateError when the template does not fit the data, or a bound is exceeded (see limits.ts)
    */
   render(data: TemplateData): string;
+}
+
+/** What is wrong with a text as a template, with the line; undefined when it can be used, as an empty one can. */
+export function templateProblem(text: string): string | undefined {
+  try {
+    parseTemplate(text);
+    return undefined;
+  } catch (error) {
+    return `not a template: ${(error as Error).message}`;
+  }
 }
 
 /**

@@ -106,6 +106,10 @@ export class Time extends GoValue {
     return formatInstant(this.instant, STRING_LAYOUT);
   }
 
+  rfc3339(): string {
+    return formatInstant(this.instant, '2006-01-02T15:04:05.999999999Z07:00');
+  }
+
   override method(name: string): Method | undefined {
     return bind(TIME_METHODS, this, name);
   }
