@@ -79,7 +79,8 @@ test('SIGTERM with a stuck output: exit 0 within the grace time, the rest goes o
   expect(load.acknowledged.size).toBe(300);
 }, 60_000);
 
-test('a second process on the same data folder is refused with a clear error', async () => {
+/** Two daemons, of which the first runs. */
+async function pair(): Promise<{ daemon: TestDaemon; second: TestDaemon }> {
   const daemon = new TestDaemon();
   const second = new TestDaemon();
   cleanups.push(
@@ -87,19 +88,18 @@ test('a second process on the same data folder is refused with a clear error', a
     () => second.remove(),
   );
   await daemon.start({});
+  return { daemon, second };
+}
+
+test('a second process on the same data folder is refused with a clear error', async () => {
+  const { daemon, second } = await pair();
   await expect(second.start({ spool: { path: daemon.dataDir } })).rejects.toThrow(/ended with [1-9]/);
   expect(second.logs).toMatch(/in use|owner|locked/i);
   expect((await daemon.get('/ping')).status).toBe(200);
 }, 30_000);
 
 test('a port in use is an error with a non-zero exit', async () => {
-  const daemon = new TestDaemon();
-  const second = new TestDaemon();
-  cleanups.push(
-    () => daemon.remove(),
-    () => second.remove(),
-  );
-  await daemon.start({});
+  const { daemon, second } = await pair();
   second.port = daemon.port;
   // The port answers, but from the first process: look at the second one's end.
   second.configure({});

@@ -53,18 +53,16 @@ test('a corrupted log: clear error, daemon up, the rest delivered', async () => 
   await until('a new alert arrives', () => sink.received.has(1_000));
 }, 60_000);
 
-test.skipIf(process.getuid?.() !== 0)(
+/** Whether a small file system can be mounted here; with CI=true it has to. */
+const canMount = process.env.CI === 'true' || process.getuid?.() === 0;
+
+test.skipIf(!canMount)(
   'a full disk: 503, alerts still go out from memory, and all is well when there is space again',
   async () => {
     const { sink, daemon } = await scene();
     const volume = join(daemon.dir, 'data');
     mkdirSync(volume);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', volume], { stdio: 'pipe' });
-    } catch {
-      console.log('skipped: this machine lets nobody mount a small file system');
-      return;
-    }
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', volume], { stdio: 'pipe' });
     cleanups.push(() => execFileSync('umount', ['-l', volume]));
     await daemon.start({ webhook: { address: sink.url }, spool: { segmentbytes: '256KiB' } });
     expect(await daemon.post(numbered(0))).toBe(200);
