@@ -2,6 +2,7 @@ import type { FetchFunction, IncomingWebhookSendArguments } from '@slack/webhook
 import { z } from 'zod';
 import { type Alert, defineOutput, type HttpResponse } from '../core/contract.ts';
 import { secretUrl, text } from '../core/keys.ts';
+import { answeredObject, withStatus } from './_kit/answer.ts';
 import { toAttached } from './_kit/attachment.ts';
 import { footer, icon, messageformat, outputformat, username } from './_kit/chat.ts';
 import { judge } from './_kit/http.ts';
@@ -57,12 +58,28 @@ export default defineOutput({
         };
         await new IncomingWebhook(config.webhookurl, { fetch, retryConfig: { retries: 0 } }).send(message);
         if (!answer) throw failure;
-        judge(answer, host.clock.now());
+        judge(withStatus(answer, realStatus(answer)), host.clock.now());
       },
     };
   },
   example: { webhookurl: 'https://hooks.slack.example/services/T00/B00/token' },
 });
+
+/** Codes of api.slack.com/methods/chat.postMessage#errors after which the same message may be taken. */
+const PASSING: Record<string, number> = {
+  rate_limited: 429,
+  ratelimited: 429,
+  fatal_error: 500,
+  internal_error: 500,
+  request_timeout: 408,
+  service_unavailable: 503,
+};
+
+/** Slack's API, and what speaks like it, says `"ok": false` with a code inside a 200. */
+function realStatus({ status, body }: HttpResponse): number {
+  const { ok, error } = answeredObject(body);
+  return status < 300 && ok === false ? (PASSING[String(error)] ?? 400) : status;
+}
 
 /** An answer that the package takes for a success. */
 function accepted(body: string): Awaited<ReturnType<FetchFunction>> {

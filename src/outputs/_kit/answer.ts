@@ -1,4 +1,5 @@
-/** Answers that hold a JSON object. Pure. */
+/** What answers mean besides their status. Pure. */
+import type { HttpResponse } from '../../core/contract.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 
 /** The object in an answer's body; an empty one when there is something else. */
@@ -9,6 +10,12 @@ export function answeredObject(body: string): JsonObject {
   } catch {
     return {};
   }
+}
+
+/** The same answer with the status that it stands for; what it must not repeat in errors goes along. */
+export function withStatus(response: HttpResponse, status: number): HttpResponse {
+  const { headers, body } = response;
+  return { status, headers, body, secrets: () => response.secrets?.() ?? [] };
 }
 
 function isObject(value: unknown): value is JsonObject {

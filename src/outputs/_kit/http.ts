@@ -15,6 +15,7 @@ import {
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { verdict as judge } from '../../core/http/verdict.ts';
 import { keyMeta } from '../../core/keys.ts';
+import { withStatus } from './answer.ts';
 import { messageTemplate, templateProblems } from './message.ts';
 
 /** Throws unless an answer means that the far side has accepted: what the status says, as one of our errors. */
@@ -194,9 +195,7 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
   #uncovered(response: HttpResponse): HttpResponse {
     const covered = response.status >= 200 && response.status < 300;
     const status = covered ? this.#definition.status?.(response) : undefined;
-    if (status === undefined) return response;
-    const { headers, body } = response;
-    return { status, headers, body, secrets: () => response.secrets?.() ?? [] };
+    return status === undefined ? response : withStatus(response, status);
   }
 
   #contextOf(alert: Alert): RequestContext {

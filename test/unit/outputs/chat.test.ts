@@ -6,6 +6,7 @@ import discord from '../../../src/outputs/discord.ts';
 import googlechat from '../../../src/outputs/googlechat.ts';
 import mattermost from '../../../src/outputs/mattermost.ts';
 import rocketchat from '../../../src/outputs/rocketchat.ts';
+import slack from '../../../src/outputs/slack.ts';
 import teams from '../../../src/outputs/teams.ts';
 import telegram from '../../../src/outputs/telegram.ts';
 import webex from '../../../src/outputs/webex.ts';
@@ -165,6 +166,16 @@ describe('Telegram', () => {
 
   test('an accepted message is accepted', async () => {
     expect(await failure(telegram, '{"ok":true,"result":{"text":"{\\"ok\\":false}"}}')).toBeUndefined();
+  });
+});
+
+describe('Slack', () => {
+  test('a refusal inside a 200 is one, for good or for now by its code', async () => {
+    expect(await failure(slack, 'ok')).toBeUndefined();
+    const refused = await failure(slack, '{"ok":false,"error":"channel_not_found"}');
+    expect(refused).toBeInstanceOf(PermanentError);
+    expect(refused!.message).toContain('channel_not_found');
+    expect(await failure(slack, '{"ok":false,"error":"ratelimited"}')).toBeInstanceOf(RetriableError);
   });
 });
 
