@@ -113,7 +113,8 @@ describeWith('nats', missingNats(), () => {
 
   test('an alert over the limit of the server is refused alone', async () => {
     const small = await server('max_payload: 4096');
-    const seen = await listen(await client(small.port));
+    const reader = await client(small.port);
+    const seen = await listen(reader);
     const sender = await output({ hostport: `127.0.0.1:${small.port}` });
     const big = falcoAlert({ output: 'x'.repeat(5000) });
     const failure = await failureOf(trySend(sender, [falcoAlert(), big, falcoAlert()]));
@@ -123,6 +124,7 @@ describeWith('nats', missingNats(), () => {
       name: 'PermanentError',
       reason: 'payload',
     });
+    await reader.flush();
     expect(seen).toHaveLength(2);
     await expect(failureOf(trySend(sender, [big]))).resolves.toBeInstanceOf(PermanentError);
   });
