@@ -1,4 +1,4 @@
-/** The built daemon as a process of its own, and far ends that record what arrives. */
+/** The built daemon (or what TIERCEL_MAIN names) as a process of its own, and far ends that record what arrives. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -69,7 +69,8 @@ export class TestDaemon {
 
   /** Starts the process with the configuration that is there; resolves when it answers. */
   async restart(options: StartOptions = {}): Promise<this> {
-    const args = ['dist/main.js', ...(options.withoutFile ? [] : ['-c', this.configFile])];
+    const main = process.env.TIERCEL_MAIN ?? 'dist/main.js';
+    const args = [main, ...(options.withoutFile ? [] : ['-c', this.configFile])];
     const child = spawn(process.execPath, args, {
       env: { PATH: process.env.PATH, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],

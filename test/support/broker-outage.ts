@@ -1,0 +1,60 @@
+/** The trial that every broker's output has to pass: its server goes away in the middle of the load, and comes back. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { Load, TestDaemon, until } from '../e2e/support.ts';
+
+const ALERTS = 5_000;
+const PER_SECOND = 400;
+const DOWN_MS = 10_000;
+
+export interface Broker {
+  /** Sections of the configuration that deliver to it. */
+  config: Record<string, unknown>;
+  stop(): Promise<void>;
+  /** Starts it again with its data, on the same address. */
+  start(): Promise<void>;
+  /** What has arrived, as texts that hold each alert's `output`; repeats included. */
+  received(): Promise<readonly string[]>;
+}
+
+/** The numbers of the alerts in what has arrived, by their output text. */
+export function numbersIn(texts: readonly string[]): number[] {
+  return texts.flatMap(text => [...text.matchAll(/alert number (\d+)/g)].map(match => Number(match[1])));
+}
+
+/** Posts alerts while the server is stopped for 10 s; every acknowledged one has to arrive. Takes about 20 s. */
+export async function survivesOutage(broker: Broker): Promise<{ duplicates: number }> {
+  const daemon = new TestDaemon();
+  await daemon.start(broker.config);
+  const load = new Load(daemon.url);
+  try {
+    await load.run(1, 1);
+    await until('the first alert is there', async () => numbersIn(await broker.received()).length > 0);
+    const running = load.run(ALERTS - 1, PER_SECOND);
+    await sleep(1_000);
+    await broker.stop();
+    await sleep(DOWN_MS);
+    await broker.start();
+    await running;
+    expect(load.acknowledged.size).toBe(ALERTS);
+    let numbers: number[] = [];
+    await until(
+      'every acknowledged alert has arrived',
+      async () => {
+        numbers = numbersIn(await broker.received());
+        return new Set(numbers).size >= ALERTS;
+      },
+      60_000,
+    ).catch(error => {
+      const there = new Set(numbers);
+      const missing = [...load.acknowledged].filter(n => !there.has(n));
+      throw new Error(
+        `${error.message}: ${missing.length} missing (${missing.slice(0, 5)} ...)\n${daemon.logs}`,
+      );
+    });
+    return { duplicates: numbers.length - new Set(numbers).size };
+  } finally {
+    await load.close();
+    await daemon.remove();
+  }
+}
