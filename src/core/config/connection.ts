@@ -32,6 +32,13 @@ export interface CommonKeys {
   template?: TemplateConfig;
 }
 
+/** falcosidekick's names for the files in `tls`, for the outputs that have them as keys of their own. */
+export interface OwnTlsKeys {
+  cacertfile?: string;
+  certfile?: string;
+  keyfile?: string;
+}
+
 /** The global keys about TLS of outputs. */
 export interface ClientTlsKeys {
   tlsclient: { cacertfile: string };
@@ -43,10 +50,24 @@ export interface ClientTlsKeys {
 export function toConnection(
   common: CommonKeys,
   globals: ClientTlsKeys,
-  place: { section: Section; path: Path; sources: Sources; problems: Problems },
+  place: {
+    section: Section;
+    path: Path;
+    sources: Sources;
+    problems: Problems;
+    /** The output's own keys. */
+    own: { values: OwnTlsKeys; section: Section };
+  },
 ): ConnectionConfig {
-  const { section, path, sources, problems } = place;
-  const tls = common.tls ?? { ca: '', cert: '', key: '', servername: '', insecure: false };
+  const { section, path, sources, problems, own } = place;
+  const given = common.tls ?? { ca: '', cert: '', key: '', servername: '', insecure: false };
+  const { cacertfile = '', certfile = '', keyfile = '' } = own.values;
+  const tls = {
+    ...given,
+    ca: given.ca || cacertfile,
+    cert: given.cert || certfile,
+    key: given.key || keyfile,
+  };
   const mutual = common.mutualtls === true;
   const { mutualtlsclient, mutualtlsfilespath } = globals;
   const fallback = (file: string, name: string) => file || join(mutualtlsfilespath, name);
@@ -70,9 +91,11 @@ export function toConnection(
   }
   for (const file of [...caFiles, certFile, keyFile]) {
     if (file === '') continue;
+    const ownKey = (['cacertfile', 'certfile', 'keyfile'] as const).find(key => file === own.values[key]);
     const key =
       file === tls.ca || file === tls.cert || file === tls.key ? 'tls' : mutual ? 'mutualtls' : 'tlsclient';
-    sources.read(file, [...path, key], locate(section, key), problems);
+    const at = ownKey ? locate(own.section, ownKey) : locate(section, key);
+    sources.read(file, [...path, ownKey ?? key], at, problems);
   }
   return {
     // falcosidekick always checks the server where it shows a certificate of its own.
@@ -108,6 +131,8 @@ export function toDelivery(
     problems: Problems;
     /** What the output takes at once with its settings. */
     batch: BatchLimits | undefined;
+    /** A `template.body` is that of one alert. */
+    alone: boolean;
   },
 ): { delivery: DeliveryConfig; masked: Record<string, unknown> } {
   const { section, global, path, problems } = place;
@@ -119,8 +144,7 @@ export function toDelivery(
   const keys = values as unknown as DeliveryKeys;
 
   if (own) checkWaits(keys.retry, [...path, 'delivery'], section, problems);
-  // A body is that of one alert.
-  const limits = common.template?.body ? undefined : place.batch;
+  const limits = place.alone ? undefined : place.batch;
   const batch = limits && toBatch(limits, keys, merged);
   if (!limits && own && !isUnset(find(section, ['delivery', 'batch']))) {
     problems.warning(

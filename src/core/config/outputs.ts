@@ -3,10 +3,16 @@ import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { OutputDefinition } from '../contract.ts';
 import { keyMeta } from '../keys.ts';
-import { type TemplateConfig, templateProblems } from '../output-template.ts';
+import { type TemplateConfig, templateBodyOf, templateProblems } from '../output-template.ts';
 import type { Priority } from '../priority.ts';
 import { parseMatch } from '../route.ts';
-import { type ClientTlsKeys, type CommonKeys, toConnection, toDelivery } from './connection.ts';
+import {
+  type ClientTlsKeys,
+  type CommonKeys,
+  type OwnTlsKeys,
+  toConnection,
+  toDelivery,
+} from './connection.ts';
 import { Overlay, variableName } from './environment.ts';
 import { isKnownPath } from './falcosidekick-keys.ts';
 import type { Problems } from './problems.ts';
@@ -214,12 +220,22 @@ function readInstance(
   if (state === 'off') return [];
 
   const at = { section: parts.shared, path, problems };
-  const connection = toConnection(common.values as CommonKeys, context.globals, { ...at, sources });
+  const connection = toConnection(common.values as CommonKeys, context.globals, {
+    ...at,
+    sources,
+    own: { values: config.values as OwnTlsKeys, section: parts.own },
+  });
+  const template = readTemplate(common, parts.shared, path, problems);
+  // What is bad may lack the keys that decide.
+  const body = state === 'bad' ? 'request' : templateBodyOf(definition, config.values);
+  if (template?.body && typeof body === 'object') {
+    problems.error([...path, 'template', 'body'], body.refused, locate(parts.shared, 'template.body'));
+  }
   const { delivery, masked: maskedDelivery } = toDelivery(definition, common.values as CommonKeys, {
     ...at,
     global: context.delivery,
-    // What is bad may lack the keys that decide.
     batch: state === 'bad' ? undefined : (definition.batchBy?.(config.values) ?? definition.batch),
+    alone: body === 'request' && Boolean(template?.body),
   });
   // falcosidekick's metric labels of nested sections have no dot: `awss3`.
   const label = definition.name.replaceAll('.', '');
@@ -230,7 +246,7 @@ function readInstance(
     match: readMatch(common, parts.shared, path, problems),
     delivery,
     connection,
-    ...readTemplate(common, parts.shared, path, problems),
+    ...(template && { template }),
   };
   const masked = {
     ...(place.name !== undefined && { [nameKey(definition)]: place.name }),
@@ -322,13 +338,13 @@ function readTemplate(
   section: Section,
   path: Path,
   problems: Problems,
-): { template?: TemplateConfig } {
+): TemplateConfig | undefined {
   const template = common.values.template as TemplateConfig | undefined;
-  if (!template || Object.values(template).every(text => text === '')) return {};
+  if (!template || Object.values(template).every(text => text === '')) return undefined;
   for (const { path: key, message } of templateProblems(template)) {
     problems.error([...path, 'template', key], message, locate(section, `template.${key}`));
   }
-  return { template };
+  return template;
 }
 
 /** The same for the same settings and the same contents of the files that they name. */

@@ -1,0 +1,111 @@
+/** The one connection of an output: opened when first needed, kept, and opened anew after it broke. */
+import { type PermanentError, RetriableError } from '../../core/errors.ts';
+import { untilAborted } from './settle.ts';
+
+/** A connection as its keeper needs it. */
+export interface Link {
+  /** Aborted when the connection is of no more use; its reason is the failure. */
+  readonly lost: AbortSignal;
+  /** The server has said that it takes nothing at present: no answer is then no reason to give it up. */
+  readonly paused?: boolean;
+  /** Hangs up when all is written. */
+  close(): Promise<void>;
+  /** Hangs up now: what is under way fails, and `lost` aborts. */
+  destroy(): void;
+}
+
+/** Reconnecting takes no timer of its own: the core tries again, with growing pauses, and that opens a connection. */
+export class LinkKeeper<L extends Link> {
+  readonly #open: (signal: AbortSignal) => Promise<L>;
+  readonly #closing = new AbortController();
+  #opening: Promise<L> | undefined;
+
+  /** @param open connects once, within a time of its own, or until the signal aborts because the output is closed */
+  constructor(open: (signal: AbortSignal) => Promise<L>) {
+    this.#open = open;
+  }
+
+  /**
+   * Runs work on the connection. Work has to end when the connection is lost, which it knows best how (see `unlessLost`).
+   * A connection that gave no answer in the time of a try is given up, because whatever it still does would be done twice.
+   * @throws what `open` or the work throws; RetriableError with reason `timeout` when the signal aborted
+   */
+  async use<T>(work: (link: L) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const link = await untilAborted(this.#connect(), signal);
+    try {
+      return await untilAborted(work(link), signal);
+    } catch (error) {
+      if (signal.aborted && !link.paused) link.destroy();
+      throw error;
+    }
+  }
+
+  /** Safe twice. */
+  async close(): Promise<void> {
+    const opening = this.#opening;
+    this.#opening = undefined;
+    this.#closing.abort();
+    await opening?.then(
+      link => link.close(),
+      () => undefined,
+    );
+  }
+
+  #connect(): Promise<L> {
+    if (this.#opening) return this.#opening;
+    if (this.#closing.signal.aborted) {
+      return Promise.reject(new RetriableError('the output is closed', { reason: 'other' }));
+    }
+    const opening = this.#open(this.#closing.signal);
+    const forget = () => {
+      if (this.#opening === opening) this.#opening = undefined;
+    };
+    this.#opening = opening;
+    opening.then(({ lost }) => {
+      if (lost.aborted) forget();
+      else lost.addEventListener('abort', forget, { once: true });
+    }, forget);
+    return opening;
+  }
+}
+
+/**
+ * Sends items side by side over the kept link. What was accepted before the try ended counts, whatever becomes of the
+ * rest.
+ * @param send resolves once the far side has accepted the item; fails in our terms
+ * @returns what failed, by its place, for `settle`
+ */
+export async function sendEach<L extends Link, T>(
+  links: LinkKeeper<L>,
+  items: readonly T[],
+  send: (link: L, item: T) => Promise<void>,
+  signal: AbortSignal,
+): Promise<Map<number, RetriableError | PermanentError>> {
+  const failed = new Map<number, RetriableError | PermanentError>();
+  const waiting = new Set(items.keys());
+  try {
+    await links.use(async link => {
+      const one = async (item: T, index: number) => {
+        const failure = await send(link, item).catch(error => error);
+        // Once the try has ended nobody listens any more.
+        if (signal.aborted) return;
+        waiting.delete(index);
+        if (failure) failed.set(index, failure);
+      };
+      await Promise.all(items.map(one));
+    }, signal);
+  } catch (error) {
+    for (const index of waiting) failed.set(index, error as RetriableError);
+  }
+  return failed;
+}
+
+/** Settles as the work does, or rejects with the reason of `lost` as soon as that aborts; the work goes on unheard. */
+export function unlessLost<T>(work: Promise<T>, lost: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const fail = () => reject(lost.reason);
+    if (lost.aborted) fail();
+    lost.addEventListener('abort', fail, { once: true });
+    work.then(resolve, reject).finally(() => lost.removeEventListener('abort', fail));
+  });
+}
