@@ -37,7 +37,7 @@ It also takes ${common.join(', ')}, which are [the same for every output](../con
 ## Delivery
 
 ${deliveryText(definition)}
-${sent ? requestText(sent) : ''}`;
+${bodyText(definition)}${sent ? requestText(sent) : ''}`;
 }
 
 function deliveryText({ batch, batchBy, concurrency }: OutputDefinition): string {
@@ -48,6 +48,26 @@ function deliveryText({ batch, batchBy, concurrency }: OutputDefinition): string
   if (batchBy) return `${flight}, one alert in each, or several where the keys above say so.`;
   if (!batch) return `${flight}, one alert in each.`;
   return `${flight}, up to ${batch.items} alerts or ${Math.round(batch.bytes / 1024)} KiB in each.`;
+}
+
+/** Where `template.body` goes. */
+function bodyText(definition: OutputDefinition): string {
+  if (!definition.http) return '';
+  const place = definition.templateBody?.(ownDefaults(definition)) ?? 'request';
+  const text =
+    typeof place === 'object'
+      ? `is refused: ${place.refused}`
+      : {
+          request: 'is the whole body of the request, for one alert',
+          json: 'gives JSON that takes the place of the alert within what is sent; alerts go together as without it',
+          text: 'gives JSON or any other text that takes the place of the alert within what is sent; alerts go together as without it',
+        }[place];
+  return `\n[\`template.body\`](../templates.md#body) ${text}.\n`;
+}
+
+/** The example as the schema gives it. */
+function ownDefaults({ keys, example }: OutputDefinition): Record<string, unknown> {
+  return keys.parse(example) as Record<string, unknown>;
 }
 
 function requestText({ method, url, headers, body }: HttpRequest): string {

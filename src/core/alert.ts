@@ -32,10 +32,12 @@ export interface Alert {
   readonly outputFields: JsonObject;
   /** Top-level keys that Tiercel does not know, kept as they came. */
   readonly extra: JsonObject;
-  /** The alert as canonical JSON text. */
+  /** The alert as canonical JSON text; with `templated`, what the user's `template.body` made of it. */
   readonly json: string;
-  /** The canonical JSON in UTF-8, encoded once. Never written to. */
+  /** The same in UTF-8, encoded once. Never written to. */
   readonly bytes: Buffer;
+  /** The JSON is the user's own, and goes out as it is. */
+  readonly templated?: true;
 }
 
 /** An alert on its way in: read and checked, not yet sealed. Enrichment edits it in place. */
@@ -56,7 +58,7 @@ export interface AlertDraft {
 /** What identifies the parts of a sealed alert besides its text. */
 type Head = Pick<
   Alert,
-  'uuid' | 'output' | 'priority' | 'rule' | 'time' | 'source' | 'tags' | 'hostname' | 'json'
+  'uuid' | 'output' | 'priority' | 'rule' | 'time' | 'source' | 'tags' | 'hostname' | 'json' | 'templated'
 >;
 
 class SealedAlert implements Alert {
@@ -69,6 +71,7 @@ class SealedAlert implements Alert {
   readonly tags: readonly string[];
   readonly hostname: string;
   readonly json: string;
+  declare readonly templated?: true;
   readonly #fields: FieldText;
   #extraText: string;
   #extra: JsonObject | undefined;
@@ -87,6 +90,7 @@ class SealedAlert implements Alert {
     this.#fields = fields;
     this.#extraText = extraText;
     this.#bytes = bytes;
+    if (head.templated) this.templated = true;
     Object.freeze(this);
   }
 
@@ -106,6 +110,10 @@ class SealedAlert implements Alert {
 
   static field(alert: SealedAlert, name: string): JsonValue | undefined {
     return alert.#fields.get(name);
+  }
+
+  static templated(alert: SealedAlert, json: string): Alert {
+    return new SealedAlert({ ...alert, json, templated: true }, alert.#fields, alert.#extraText);
   }
 }
 
@@ -194,6 +202,12 @@ export function withTexts(alert: Alert, texts: Pick<Alert, 'output' | 'rule'>): 
     kept = end;
   }
   return decodeAlert(Buffer.from(json + alert.json.slice(kept)));
+}
+
+/** The same alert with the user's own text in place of its JSON. */
+export function withTemplated(alert: Alert, json: string): Alert {
+  if (alert instanceof SealedAlert) return SealedAlert.templated(alert, json);
+  return { ...alert, json, bytes: Buffer.from(json), templated: true };
 }
 
 function isPriority(value: unknown): value is Priority {

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import type { Alert } from './alert.ts';
+import type { FailureReason } from './errors.ts';
 
 export type { Alert } from './alert.ts';
 export type { Priority } from './priority.ts';
@@ -47,6 +48,8 @@ export interface HttpRequest {
   body: Buffer | string | undefined;
   /** The request makes something ready and holds no alert: no `template.body` is for it. */
   setup?: true;
+  /** Content type that a `template.body` has, where the output's own body is no text. */
+  textType?: string;
   /** Where the answer's body is to be kept beyond the usual 64 KiB. */
   maxAnswerBytes?: number;
   /**
@@ -125,12 +128,19 @@ export interface Host {
   templateFailed(error: unknown): void;
   /** What the daemon has counted since its start; absent where none runs. */
   counts?(): readonly Count[];
+  /** What of it was counted before the output was wanted: nothing for those that the daemon starts with. */
+  countedBefore?: readonly Count[];
+  /** Counts messages that held no alert, the daemon's own counts for example, as sends of this output. */
+  sent?(messages: number, durationMs: number, outcome: 'ok' | FailureReason): void;
 }
 
 /** One of the daemon's own counts. */
 export interface Count {
-  /** Alerts by `source` and `status` (accepted, rejected), or sends by `destination` (an output's id) and `status`. */
-  of: 'inputs' | 'outputs';
+  /**
+   * Alerts by `source` and `status` (accepted, rejected), what was rejected by `reason`, or sends by `destination` (an
+   * output's id) and `status`.
+   */
+  of: 'inputs' | 'refusals' | 'outputs';
   labels: Readonly<Record<string, string>>;
   value: number;
 }
@@ -155,6 +165,13 @@ export interface SendContext {
   /** 1 for the first try. */
   attempt: number;
 }
+
+/**
+ * What `template.body` stands in for. `request`: the whole body, for one alert. `json`, `text`: the alert within what is
+ * sent (a line of many, an object, a field), a JSON value or any text; the output then sees `templated` alerts.
+ * `refused`: nothing of its own can be put there; a sentence for the user.
+ */
+export type TemplateBody = 'request' | 'json' | 'text' | { refused: string };
 
 /** How many alerts an output's API takes at once. */
 export interface BatchLimits {
@@ -197,6 +214,8 @@ export interface OutputDefinition<S extends z.ZodObject = z.ZodObject> {
   split?(config: z.output<S>): ReadonlyMap<string, z.output<S>> | undefined;
   /** The minimum priority holds for the test rule too, which passes it elsewhere. */
   filtersTestRule?: boolean;
+  /** Where `template.body` goes; the whole body of the request when absent. For outputs with `http`. */
+  templateBody?(config: z.output<S>): TemplateBody;
   /** False for alerts that the output can make nothing of, whatever its settings: they are skipped. */
   takes?(alert: Alert): boolean;
   /** Absent: one alert per send. */
@@ -205,6 +224,11 @@ export interface OutputDefinition<S extends z.ZodObject = z.ZodObject> {
   batchBy?(config: z.output<S>): BatchLimits | undefined;
   /** Sends in flight at once by default; 64 when absent. */
   concurrency?: number;
+  /**
+   * What the output does through the API server of the cluster that it runs in: rules of a ClusterRole for the account of
+   * its pod. The Helm chart grants them where the output is on.
+   */
+  clusterRules?: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[];
   /** Opens the output; vendor packages are imported here and only here. */
   open(config: z.output<S>, host: Host): Promise<Output>;
   /** The smallest configuration that works, for the documentation and the contract tests. */

@@ -1,8 +1,9 @@
 /** Opens an output with all that it is handed, and closes it with all that it was handed. */
 import type { OutputInstance } from './config/types.ts';
 import type { Clock, Count, HttpClient, Logger, Output, ServerTls } from './contract.ts';
+import type { FailureReason } from './errors.ts';
 import { createHttpClient, readTls } from './http/client.ts';
-import { OutputTemplates } from './output-template.ts';
+import { OutputTemplates, templateBodyOf } from './output-template.ts';
 
 export interface HostOptions {
   clock: Clock;
@@ -14,6 +15,10 @@ export interface HostOptions {
   customFields(): readonly string[];
   /** What the daemon has counted. */
   counts?(): readonly Count[];
+  /** What of it was counted before the output was wanted. */
+  countedBefore?(): readonly Count[];
+  /** Told of messages that held no alert. */
+  sent?(output: string, messages: number, durationMs: number, outcome: 'ok' | FailureReason): void;
   /** Told of a template that failed on an alert. */
   templateFailed(output: string, error: unknown): void;
 }
@@ -26,7 +31,12 @@ export async function openOutput(instance: OutputInstance, options: HostOptions)
   const { id, definition, config, connection, delivery } = instance;
   const failed = (error: unknown) => options.templateFailed(id, error);
   const templates =
-    instance.template && new OutputTemplates(instance.template, { headers: connection.headers, failed });
+    instance.template &&
+    new OutputTemplates(instance.template, {
+      headers: connection.headers,
+      body: templateBodyOf(definition, config),
+      failed,
+    });
   const clients: { close(): Promise<void> }[] = [];
   const closeClients = () => Promise.all(clients.map(client => client.close()));
   const connect = (tls: ServerTls): HttpClient => {
@@ -46,6 +56,8 @@ export async function openOutput(instance: OutputInstance, options: HostOptions)
       outputs: options.outputs,
       customFields: options.customFields,
       ...(options.counts && { counts: options.counts }),
+      ...(options.countedBefore && { countedBefore: options.countedBefore() }),
+      sent: (...sent) => options.sent?.(id, ...sent),
       templateFailed: failed,
     });
     return {

@@ -26,6 +26,7 @@ export default defineAwsOutput({
   requestBatch: (alerts, { streamname, endpoint }, { region }) =>
     putRecords(addressOf(endpoint, region), streamname, alerts),
   verdict: judgeRecords,
+  templateBody: () => 'text',
   example: {
     streamname: 'falco',
     region: 'eu-west-1',

@@ -1,9 +1,9 @@
 import { flag, oneOf, text, url } from '../core/keys.ts';
-import { type AwsRequest, defineAwsOutput } from './_kit/aws/define.ts';
+import { defineAwsOutput } from './_kit/aws/define.ts';
 import { serviceUrl } from './_kit/aws/endpoint.ts';
-import { type Bucket, needsPath, OBJECT_LIMITS, putAlert, putBatch } from './_kit/aws/objects.ts';
+import { type Bucket, needsPath, putAlert, putBatch } from './_kit/aws/objects.ts';
 import { awsKeys } from './_kit/aws/settings.ts';
-import { batchingKey } from './_kit/batching.ts';
+import { layoutProblems, OBJECT_LIMITS, objectBatchKeys } from './_kit/object-batch.ts';
 
 interface S3Config {
   bucket: string;
@@ -12,13 +12,10 @@ interface S3Config {
   objectcannedacl: string;
 }
 
-function placeOf({ bucket, endpoint, pathstyle }: S3Config, region: string): Bucket {
+function placeOf({ bucket, endpoint, pathstyle, objectcannedacl }: S3Config, region: string): Bucket {
   const address = endpoint || serviceUrl('s3', region, 'S3');
-  return { endpoint: address, bucket, inPath: pathstyle || needsPath(address, bucket) };
-}
-
-function withAcl(request: AwsRequest, { objectcannedacl }: S3Config): AwsRequest {
-  return { ...request, headers: { ...request.headers, 'x-amz-acl': objectcannedacl } };
+  const inPath = pathstyle || needsPath(address, bucket);
+  return { endpoint: address, bucket, inPath, acl: objectcannedacl };
 }
 
 export default defineAwsOutput({
@@ -46,16 +43,16 @@ export default defineAwsOutput({
       ],
       'bucket-owner-full-control',
     ),
-    batching: batchingKey(),
+    ...objectBatchKeys,
     ...awsKeys,
   },
   enabledBy: 'bucket',
   service: 's3',
   batch: OBJECT_LIMITS,
-  request: (alert, config, { region, now }) =>
-    withAcl(putAlert(placeOf(config, region), config.prefix, alert, now), config),
-  requestBatch: (alerts, config, { region, now }) =>
-    withAcl(putBatch(placeOf(config, region), config.prefix, alerts, now), config),
+  request: (alert, config, { region, now }) => putAlert(placeOf(config, region), config, alert, now),
+  requestBatch: (alerts, config, { region, now }) => putBatch(placeOf(config, region), config, alerts, now),
+  check: layoutProblems,
+  templateBody: () => 'json',
   example: {
     bucket: 'falco-alerts',
     region: 'eu-west-1',

@@ -1,18 +1,10 @@
 import { secret, url } from '../core/keys.ts';
 import { textFields } from './_kit/fields.ts';
 import { defineHttpOutput } from './_kit/http.ts';
+import { scale } from './_kit/scale.ts';
 import { joinUrl } from './_kit/url.ts';
 
-const ALERT_TYPES = {
-  Emergency: 'error',
-  Alert: 'error',
-  Critical: 'error',
-  Error: 'error',
-  Warning: 'warning',
-  Notice: 'info',
-  Informational: 'info',
-  Debug: 'info',
-} as const;
+const ALERT_TYPES = scale({ Emergency: 'error', Warning: 'warning', Notice: 'info' });
 
 export default defineHttpOutput({
   name: 'datadog',

@@ -35,7 +35,7 @@ export default defineHttpOutput({
     service: text('The `service` of the entries.'),
   },
   enabledBy: 'apikey',
-  // 1000 entries and 5 MB at most. Alerts grow by their escaped quotes, so less than that in bytes of alerts.
+  // 1000 entries and 5 MB at most, says the page of `toLog`. Alerts grow by their escaped quotes, so less than that in bytes of alerts.
   batch: { items: 1000, bytes: 2_000_000, waitMs: 200 },
   concurrency: 8,
   request: (alert, config) => toRequest(config, toLog(alert, config.service)),

@@ -1,20 +1,10 @@
 import type { Alert } from '../core/contract.ts';
 import { oneOf, secret, url } from '../core/keys.ts';
+import { priorityRank } from '../core/priority.ts';
 import { formatGoTime } from '../core/template/time.ts';
 import { allFields } from './_kit/fields.ts';
 import { defineHttpOutput } from './_kit/http.ts';
 import { joinUrl } from './_kit/url.ts';
-
-const PRIORITIES = {
-  Emergency: 8,
-  Alert: 7,
-  Critical: 6,
-  Error: 5,
-  Warning: 4,
-  Notice: 3,
-  Informational: 2,
-  Debug: 1,
-} as const;
 
 /** falcosidekick's text, as a list of Markdown or without its signs. */
 function toText(alert: Alert, markdown: boolean): string {
@@ -57,7 +47,7 @@ export default defineHttpOutput({
       headers: { ...(token !== '' && { 'x-gotify-key': token }) },
       json: {
         title: `[Falco] [${alert.priority}] ${alert.rule}`,
-        priority: PRIORITIES[alert.priority],
+        priority: priorityRank(alert.priority),
         message: format === 'json' ? alert.json : toText(alert, markdown),
         extras: { 'client::display': { contentType: markdown ? 'markdown' : 'plaintext' } },
       },

@@ -40,5 +40,6 @@ export default defineHttpOutput({
     json: { records: [{ value: alert.bytes.toString('base64') }] },
   }),
   verdict,
+  templateBody: () => 'text',
   example: { address: 'http://kafka-rest.example:8082/topics/falco' },
 });

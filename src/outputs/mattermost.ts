@@ -3,7 +3,7 @@ import { toAttached } from './_kit/attachment.ts';
 import { footer, ICON, icon, messageformat, outputformat, username } from './_kit/chat.ts';
 import { defineHttpOutput } from './_kit/http.ts';
 
-/** Longest text of a post, in characters: developers.mattermost.com/integrate/webhooks/incoming. */
+/** Longer texts are spread over several posts: developers.mattermost.com/integrate/webhooks/incoming, "Tips". */
 const MAX_TEXT = 16_383;
 const ORDER = ['rule', 'hostname', 'priority', 'source', 'tags', 'fields', 'time'] as const;
 

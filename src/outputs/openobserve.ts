@@ -49,11 +49,12 @@ export default defineHttpOutput({
     password: secret('Password, for basic authentication.'),
   },
   enabledBy: 'hostport',
-  // Far below the server's own limit of 200 MB (ZO_PAYLOAD_LIMIT), so that a request stays quick to send again.
+  // Far below the server's own limit of 200 MB (openobserve.ai/docs/environment-variables, ZO_PAYLOAD_LIMIT), so that a request stays quick to send again.
   batch: { items: 1000, bytes: 5_000_000, waitMs: 200 },
   concurrency: 8,
   request: (alert, config) => toRequest(config, alert.bytes),
   requestBatch: (alerts, config) => toRequest(config, toLines(alerts)),
   verdict: (response, alerts) => expectNoneRefused(refusedCount(response), alerts.length, response),
+  templateBody: () => 'json',
   example: { hostport: 'https://openobserve.example:5080' },
 });

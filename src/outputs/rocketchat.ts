@@ -5,7 +5,10 @@ import { ICON, icon, messageformat, outputformat, username } from './_kit/chat.t
 import { defineHttpOutput } from './_kit/http.ts';
 import { truncate } from './_kit/text.ts';
 
-/** Rocket.Chat's default for "Maximum Allowed Characters Per Message", which hooks obey since pull request 36163. */
+/**
+ * Rocket.Chat's default for "Maximum Allowed Characters Per Message", which hooks obey since
+ * github.com/RocketChat/Rocket.Chat/pull/36163.
+ */
 const MAX_TEXT = 5_000;
 const ORDER = ['rule', 'priority', 'source', 'tags', 'fields', 'time', 'hostname'] as const;
 
@@ -16,6 +19,7 @@ export default defineHttpOutput({
   docs: 'Posts to a Rocket.Chat channel through an incoming webhook, see https://docs.rocket.chat/docs/integrations.',
   keys: {
     webhookurl: secretUrl('Incoming webhook URL; setting it turns the output on.'),
+    // github.com/RocketChat/Rocket.Chat/pull/37450 tells it, and would change it.
     footer: text('Has no effect, as Rocket.Chat shows no footers; known so that files of falcosidekick fit.'),
     icon,
     username,

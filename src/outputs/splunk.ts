@@ -23,7 +23,8 @@ export default defineHttpOutput({
     token: secret('Token of the collector.'),
   },
   enabledBy: 'host',
-  // Splunk Cloud recommends requests of 1 MB at most; the collector itself takes 800 MB (max_content_length).
+  // Splunk Cloud recommends requests of 1 MB at most; the collector itself takes 800 MB:
+  // docs.splunk.com/Documentation/Splunk/latest/Admin/Limitsconf, `[http_input] max_content_length`.
   batch: { items: 500, bytes: 1_000_000, waitMs: 200 },
   concurrency: 8,
   request: (alert, config) => toRequest([alert], config),

@@ -38,5 +38,6 @@ export default defineHttpOutput({
   concurrency: 8,
   request: (alert, config) => toRequest(config, alert.bytes),
   requestBatch: (alerts, config) => toRequest(config, toLines(alerts)),
+  templateBody: () => 'json',
   example: { receiverurl: 'https://endpoint.collection.sumologic.example/receiver/v1/http/token' },
 });

@@ -27,5 +27,6 @@ export default defineHttpOutput({
     const names = [...new Set(outputs().map(toListedName))];
     return { url: config.url, body: `{"event":${alert.json},"outputs":${JSON.stringify(names)}}` };
   },
+  templateBody: () => 'json',
   example: { url: 'http://falcosidekick-ui:2802' },
 });

@@ -24,6 +24,7 @@ export default defineAwsOutput({
   requestBatch: (alerts, { streamname, endpoint }) => putRecords(endpoint, streamname, alerts),
   verdict: judgeRecords,
   check: staticKeyProblems,
+  templateBody: () => 'text',
   example: {
     streamname: '/ru-central1/b1g0000000000000000/etn00000000000000000/falco',
     accesskeyid: 'YCAJEexample',

@@ -1,8 +1,14 @@
 import { text, url } from '../core/keys.ts';
 import { defineAwsOutput } from './_kit/aws/define.ts';
-import { OBJECT_LIMITS, putAlert, putBatch } from './_kit/aws/objects.ts';
+import { putAlert, putBatch } from './_kit/aws/objects.ts';
 import { staticKeyProblems, yandexKeys } from './_kit/aws/settings.ts';
-import { batchingKey } from './_kit/batching.ts';
+import { layoutProblems, OBJECT_LIMITS, objectBatchKeys } from './_kit/object-batch.ts';
+
+const placeOf = ({ endpoint, bucket }: { endpoint: string; bucket: string }) => ({
+  endpoint,
+  bucket,
+  inPath: true,
+});
 
 export default defineAwsOutput({
   name: 'yandex.s3',
@@ -15,16 +21,15 @@ export default defineAwsOutput({
     endpoint: url('Address of the service.', ['http', 'https'], {
       fallback: 'https://storage.yandexcloud.net',
     }),
-    batching: batchingKey(),
+    ...objectBatchKeys,
     ...yandexKeys,
   },
   enabledBy: 'bucket',
   service: 's3',
   batch: OBJECT_LIMITS,
-  request: (alert, { endpoint, bucket, prefix }, { now }) =>
-    putAlert({ endpoint, bucket, inPath: true }, prefix, alert, now),
-  requestBatch: (alerts, { endpoint, bucket, prefix }, { now }) =>
-    putBatch({ endpoint, bucket, inPath: true }, prefix, alerts, now),
-  check: staticKeyProblems,
+  request: (alert, config, { now }) => putAlert(placeOf(config), config, alert, now),
+  requestBatch: (alerts, config, { now }) => putBatch(placeOf(config), config, alerts, now),
+  check: config => [...staticKeyProblems(config), ...layoutProblems(config)],
+  templateBody: () => 'json',
   example: { bucket: 'falco-alerts', accesskeyid: 'YCAJEexample', secretaccesskey: 'secret' },
 });

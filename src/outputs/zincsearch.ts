@@ -7,7 +7,10 @@ import { defineHttpOutput } from './_kit/http.ts';
 import { expectNoneRefused } from './_kit/refused.ts';
 import { joinUrl } from './_kit/url.ts';
 
-/** The server reads a bulk request by lines of 1 MiB at most; a larger alert goes by itself, to the other address. */
+/**
+ * The server reads a bulk request by lines of 1 MiB at most (github.com/zincsearch/zincsearch, pkg/handlers/document/bulk.go);
+ * a larger alert goes by itself, to the other address.
+ */
 const MAX_BATCH_BYTES = 1_000_000;
 
 /** Action and document in turns: zincsearch-docs.zinc.dev/api/document/bulk. */
@@ -46,5 +49,6 @@ export default defineHttpOutput({
       expectNoneRefused(alerts.length - record_count, alerts.length, response);
     }
   },
+  templateBody: () => 'json',
   example: { hostport: 'http://zincsearch.example:4080' },
 });

@@ -53,7 +53,8 @@ async function requestsOf(definition: OutputDefinition, config: Record<string, u
   const seen: Record<string, unknown> = {};
   for (const [name, alert] of canonicalAlerts()) {
     await output.send([alert], { signal: new AbortController().signal, attempt: 1 });
-    const { body, ...rest } = requests.pop()!;
+    // Of a template's body alone, and no part of this one.
+    const { body, textType: _, ...rest } = requests.pop()!;
     seen[name] = { ...rest, body: readableBody({ ...rest, body }) };
   }
   await output.close?.();

@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Alert, OutputDefinition } from '../../src/core/contract.ts';
+import type { Alert, HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../src/core/errors.ts';
 import { outputs } from '../../src/outputs/index.ts';
 import { alertOf, canonicalAlerts } from '../support/alerts.ts';
 import { type Certs, makeCerts } from '../support/certs.ts';
-import { openAgainst, withSecrets } from '../support/contract.ts';
+import { configOf, openAgainst, withSecrets } from '../support/contract.ts';
 import { closeClients, failureOf, patience } from '../support/http-client.ts';
 import { always, answer, HttpSink, type Reply } from '../support/http-sink.ts';
 
@@ -66,6 +67,34 @@ const ODD: Record<string, string> = {
     output_fields: { 'a"b\n': 'c"d\n', __proto__: 'x', constructor: 'y' },
   }),
 };
+
+/** A body as text; what is compressed in it unpacked. */
+function unpacked(body: HttpRequest['body']): string {
+  const bytes = Buffer.from(body ?? '');
+  const start = bytes.indexOf(Buffer.from([0x1f, 0x8b, 0x08]));
+  if (start < 0) return bytes.toString();
+  // In an upload of several parts, it is the last one.
+  const end = bytes.lastIndexOf('\r\n--');
+  return bytes.toString('utf8', 0, start) + gunzipSync(bytes.subarray(start, end > start ? end : undefined));
+}
+
+/** A body and all texts within it: fields of a form, values in lines of JSON, and what they are as base64. */
+function* textsIn(body: string): Generator<string> {
+  yield body;
+  for (const [, value] of new URLSearchParams(body)) yield value;
+  for (const line of [body, ...body.split('\n')]) {
+    const found: string[] = [];
+    try {
+      JSON.parse(line, (_name, value) => {
+        if (typeof value === 'string') found.push(value);
+        return value;
+      });
+    } catch {
+      // No JSON, then.
+    }
+    for (const text of found) yield* [text, Buffer.from(text, 'base64').toString()];
+  }
+}
 
 describe.each(httpOutputs)('$name', (definition: OutputDefinition) => {
   const check = (name: string, body: () => Promise<void>) => {
@@ -209,15 +238,27 @@ describe.each(httpOutputs)('$name', (definition: OutputDefinition) => {
     }
   });
 
-  check('sends the body of a template in place of its own', async () => {
-    const template = { body: '{"own":{{ toJson .Rule }}}', text: '', title: '' };
-    const connection = { headers: { 'content-type': 'application/json' } };
-    const { output } = await openAgainst(definition, sink, { template, connection });
-    await output.send([plainAlert()], { signal: patience(), attempt: 1 });
+  check('sends what a template gives where the target takes it', async () => {
+    const batching = 'batching' in definition.keys.shape && { batching: { enabled: true } };
+    const config = configOf(definition, { ...definition.example, ...batching });
+    const place = definition.templateBody?.(config) ?? 'request';
+    if (typeof place === 'object') return expect(place.refused).toMatch(/^\w.+\w$/);
+    sink.reply = always(200, '{"errors":false}');
+    const template = { body: '{\n  "own": {{ toJson .Rule }} }', text: '', title: '' };
+    const { output, requests } = await openAgainst(definition, sink, { config, template });
+    const several = place !== 'request' && (definition.batchBy?.(config) ?? definition.batch) !== undefined;
+    const rules = several ? ['R', 'S'] : ['R'];
+    const alerts = rules.map(rule => alertOf(JSON.stringify({ ...BASE, rule, output_fields: { a: 'b' } })));
+    await output.send(alerts, { signal: patience(), attempt: 1 });
     // Others may have made something ready for it.
-    const [own, ...others] = sink.requests.map(({ body }) => body).reverse();
-    expect(own).toBe('{"own":"R"}');
-    expect(others).not.toContain(own);
+    const [own, ...others] = requests.map(({ body }) => unpacked(body)).reverse();
+    if (place === 'request') expect(own).toBe('{\n  "own": "R" }');
+    const texts = [...textsIn(own!)];
+    for (const rule of rules) {
+      expect(texts.some(text => text.replaceAll(/\s/g, '').includes(`"own":"${rule}"`))).toBe(true);
+    }
+    expect(texts.some(text => text.includes('output_fields'))).toBe(false);
+    expect(others.join()).not.toContain('own');
   });
 
   for (const [name, text] of Object.entries(ODD)) {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import influxdb from '../../src/outputs/influxdb.ts';
+import influxdb from '../../src/outputs/influxdb/index.ts';
 import { closeClients } from '../support/http-client.ts';
 import { falcoAlert, falcoAlerts } from '../support/services/alerts.ts';
 import { failureOf, openOutput, trySend } from '../support/services/drive.ts';

@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { connect, type Msg, type NatsConnection, nkeys } from 'nats';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type Msg, type NatsConnection, nkeys } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Output } from '../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../src/core/errors.ts';
@@ -130,7 +131,7 @@ describeWith('nats', missingNats(), () => {
   });
 
   test('JetStream acknowledges, and drops what it has', async () => {
-    const manager = await reader.jetstreamManager({ timeout: 20_000 });
+    const manager = await jetstreamManager(reader, { timeout: 20_000 });
     await manager.streams.add({ name: 'STORED', subjects: ['stored.>'] });
     const sender = await output({
       hostport: url,
@@ -143,12 +144,12 @@ describeWith('nats', missingNats(), () => {
     await trySend(sender, alerts.slice(0, 10));
     expect((await manager.streams.info('STORED')).state.messages).toBe(100);
     const first = await manager.streams.getMessage('STORED', { seq: 1 });
-    expect(first.string()).toBe(alerts[0]!.json);
-    expect(first.header.get('Nats-Msg-Id')).toBe(alerts[0]!.uuid);
+    expect(first!.string()).toBe(alerts[0]!.json);
+    expect(first!.header.get('Nats-Msg-Id')).toBe(alerts[0]!.uuid);
   });
 
   test('JetStream without a stream for the subject, a full one and a wrong one: nothing is lost or given up', async () => {
-    const manager = await reader.jetstreamManager({ timeout: 20_000 });
+    const manager = await jetstreamManager(reader, { timeout: 20_000 });
     const reason = async (config: Record<string, unknown>) => {
       const sender = await output({ hostport: url, jetstream: true, ...config });
       return failureOf(trySend(sender, falcoAlerts(2)));
@@ -169,7 +170,7 @@ describeWith('nats', missingNats(), () => {
   });
 
   test('JetStream refuses for good what its stream finds too large', async () => {
-    const manager = await reader.jetstreamManager({ timeout: 20_000 });
+    const manager = await jetstreamManager(reader, { timeout: 20_000 });
     await manager.streams.add({ name: 'NARROW', subjects: ['narrow'], max_msg_size: 2000 });
     const sender = await output({ hostport: url, jetstream: true, subjecttemplate: 'narrow' });
     const failure = await failureOf(
@@ -186,7 +187,7 @@ describeWith('nats', missingNats(), () => {
     async (_, config) => {
       const shaky = await server();
       const admin = await client(shaky.port);
-      const manager = await admin.jetstreamManager({ timeout: 20_000 });
+      const manager = await jetstreamManager(admin, { timeout: 20_000 });
       await manager.streams.add({ name: 'ALL', subjects: ['core.>', 'js.>'] });
       const sender = await output({ hostport: `127.0.0.1:${shaky.port}`, ...config });
       const alerts = falcoAlerts(5000);
@@ -201,7 +202,7 @@ describeWith('nats', missingNats(), () => {
       const stored = new Map<string, number>();
       // What the first client asks while it is still reconnecting would be lost.
       const reader = await client(shaky.port);
-      const consumer = await reader.jetstream({ timeout: 20_000 }).consumers.get('ALL');
+      const consumer = await jetstream(reader, { timeout: 20_000 }).consumers.get('ALL');
       const { num_pending: pending } = await consumer.info();
       for await (const message of await consumer.fetch({ max_messages: pending })) {
         stored.set(message.string(), (stored.get(message.string()) ?? 0) + 1);
@@ -265,7 +266,7 @@ describeWith('nats', missingNats(), () => {
         'authorization { users: [ { user: ada, password: pw, permissions: { publish: { deny: "falco.debug.>" } } } ] }',
       );
       const admin = await client(strict.port, { user: 'ada', pass: 'pw' });
-      await (await admin.jetstreamManager({ timeout: 20_000 })).streams.add({
+      await (await jetstreamManager(admin, { timeout: 20_000 })).streams.add({
         name: 'ALL',
         subjects: ['falco.>'],
       });

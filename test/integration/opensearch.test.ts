@@ -7,6 +7,7 @@ import { httpHostOf } from '../support/services/http.ts';
 import { describeWith } from '../support/services/need.ts';
 import { missingOpensearch, type Opensearch, startOpensearch } from '../support/services/opensearch.ts';
 import { freePort } from '../support/services/process.ts';
+import { openTemplated } from '../support/services/template.ts';
 
 describeWith('opensearch', missingOpensearch(), () => {
   let server: Opensearch;
@@ -46,6 +47,20 @@ describeWith('opensearch', missingOpensearch(), () => {
     await trySend(output, alerts.slice(0, 499));
     await trySend(output, alerts.slice(499));
     expect(await outputsIn(index)).toEqual(alerts.map(alert => alert.output).sort());
+  });
+
+  test.each([[false], [true]])("documents of the user's own are stored, batches: %s", async enabled => {
+    const index = `own${enabled}`;
+    const config = { hostport: server.url, index, suffix: 'none', batching: { enabled } };
+    const body = '{\n  "title": {{ toJson .Rule }},\n  "said": {{ toJson .Output }}\n}\n';
+    const output = await openTemplated(elasticsearch, config, body, httpHostOf());
+    const alerts = falcoAlerts(2, { rule: '“R” \n' });
+    for (const group of enabled ? [alerts] : alerts.map(alert => [alert])) await trySend(output, group);
+    const stored = (await server.documents(index)).map(({ _source }) => _source);
+    expect(stored).toHaveLength(2);
+    expect(stored).toEqual(
+      expect.arrayContaining(alerts.map(({ rule, output }) => ({ title: rule, said: output }))),
+    );
   });
 
   test.each([[false], [true]])(

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Count, OutputDefinition } from '../../src/core/contract.ts';
-import logs from '../../src/outputs/otlp-logs.ts';
+import logs from '../../src/outputs/otlp-logs/index.ts';
 import metrics from '../../src/outputs/otlp-metrics/index.ts';
-import traces from '../../src/outputs/otlp-traces.ts';
+import traces from '../../src/outputs/otlp-traces/index.ts';
 import { closeClients } from '../support/http-client.ts';
 import { EXACT_TIME, falcoAlert, falcoAlerts } from '../support/services/alerts.ts';
 import { type Authority, createAuthority } from '../support/services/certificates.ts';
@@ -11,6 +11,7 @@ import { httpHostOf, readUntil } from '../support/services/http.ts';
 import { describeWith } from '../support/services/need.ts';
 import { type Attribute, type Collector, missingOtelcol, startOtelcol } from '../support/services/otelcol.ts';
 import { freePort, scratch } from '../support/services/process.ts';
+import { openTemplated } from '../support/services/template.ts';
 
 const PROTOCOLS = ['http/protobuf', 'grpc'] as const;
 
@@ -37,6 +38,22 @@ describeWith('otlp', missingOtelcol(), () => {
     cleanup.push(() => output.close!());
     return output;
   }
+
+  test("a request of the user's own is taken as JSON", async () => {
+    const rule = 'own request';
+    const attribute = '{"key":"rule","value":{"stringValue":{{ toJson .Rule }}}}';
+    const body = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":9,"attributes":[${attribute}]}]}]}]}`;
+    const config = { endpoint: collector.http, compression: 'gzip' };
+    const output = await openTemplated(logs, config, body, httpHostOf());
+    cleanup.push(() => output.close!());
+    await trySend(output, [falcoAlert({ rule })]);
+    const found = await readUntil(
+      async () =>
+        (await collector.received('logs', 1)).filter(({ item }) => plain(item.attributes).rule === rule),
+      items => items.length >= 1,
+    );
+    expect(found[0]!.item).toMatchObject({ severityNumber: 9 });
+  });
 
   describe.each(PROTOCOLS)('over %s', protocol => {
     test('alerts are spans', async () => {

@@ -10,6 +10,8 @@ const DOWN_MS = 10_000;
 export interface Broker {
   /** Sections of the configuration that deliver to it. */
   config: Record<string, unknown>;
+  /** Environment of the daemon. */
+  env?: Record<string, string>;
   stop(): Promise<void>;
   /** Starts it again with its data, on the same address. */
   start(): Promise<void>;
@@ -25,7 +27,7 @@ export function numbersIn(texts: readonly string[]): number[] {
 /** Posts alerts while the server is stopped for 10 s; every acknowledged one has to arrive. Takes about 20 s. */
 export async function survivesOutage(broker: Broker): Promise<{ duplicates: number }> {
   const daemon = new TestDaemon();
-  await daemon.start(broker.config);
+  await daemon.start(broker.config, { env: broker.env });
   const load = new Load(daemon.url);
   try {
     await load.run(1, 1);

@@ -3,7 +3,7 @@ import { identityAnswer } from '../../scripts/gen/identity.ts';
 import type { ConnectionConfig } from '../../src/core/config/types.ts';
 import type { Host, HttpRequest, Output, OutputDefinition } from '../../src/core/contract.ts';
 import { keyMeta } from '../../src/core/keys.ts';
-import { OutputTemplates, type TemplateConfig } from '../../src/core/output-template.ts';
+import { OutputTemplates, type TemplateConfig, templateBodyOf } from '../../src/core/output-template.ts';
 import { clientOf } from './http-client.ts';
 import type { HttpSink } from './http-sink.ts';
 import { type LogLine, recordingLogger } from './logger.ts';
@@ -42,6 +42,7 @@ export async function openAgainst(
   const none = { body: '', text: '', title: '' };
   const templates = new OutputTemplates(options.template ?? none, {
     headers: options.connection?.headers ?? {},
+    body: templateBodyOf(definition, options.config ?? configOf(definition)),
     failed: rethrow,
   });
   const http = templates.client({

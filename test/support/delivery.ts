@@ -65,13 +65,13 @@ export class LetterBox implements DeadLetters {
   async add(letter: Omit<DeadLetter, 'id'>): Promise<number> {
     return this.letters.push({ ...letter, id: this.letters.length + 1 });
   }
-  list(): DeadLetter[] {
+  async list(): Promise<DeadLetter[]> {
     return this.letters;
   }
   count(): number {
     return this.letters.length;
   }
-  remove(): number {
+  async remove(): Promise<number> {
     return 0;
   }
   close(): void {}

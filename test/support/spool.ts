@@ -48,15 +48,18 @@ export async function pullAll(consumer: Consumer, count: number): Promise<Delive
   return deliveries;
 }
 
-/** All that a consumer can be handed now: pulls until nothing more comes. */
-export async function drain(consumer: Consumer): Promise<Delivery[]> {
+/**
+ * All that a consumer can be handed now: pulls until nothing more comes.
+ * @param quietMs how long nothing comes when there is nothing left; 0: the consumer's own stats are exact
+ */
+export async function drain(consumer: Consumer, quietMs = 0): Promise<Delivery[]> {
   const deliveries: Delivery[] = [];
   for (;;) {
     const { depth, inFlight, waiting } = consumer.stats();
-    if (depth - inFlight - waiting <= 0) return deliveries;
+    if (quietMs === 0 && depth - inFlight - waiting <= 0) return deliveries;
     const stop = new AbortController();
     // What is counted may turn out to be unreadable; a consumer with nothing left would wait for ever.
-    const timer = setTimeout(() => stop.abort(), 500);
+    const timer = setTimeout(() => stop.abort(), quietMs || 500);
     const found = await consumer.pull(1000, stop.signal);
     clearTimeout(timer);
     if (found.length === 0) return deliveries;

@@ -8,13 +8,19 @@ import {
   type HttpRequest,
   type Output,
   type OutputDefinition,
+  type TemplateBody,
 } from '../../src/core/contract.ts';
 import { openOutput, systemClock } from '../../src/core/host.ts';
-import cloudevents from '../../src/outputs/cloudevents.ts';
-import slack from '../../src/outputs/slack.ts';
+import cloudevents from '../../src/outputs/cloudevents/index.ts';
+import { outputs } from '../../src/outputs/index.ts';
+import otlpLogs from '../../src/outputs/otlp-logs/index.ts';
+import pagerduty from '../../src/outputs/pagerduty/index.ts';
+import slack from '../../src/outputs/slack/index.ts';
+import telegram from '../../src/outputs/telegram/index.ts';
 import webhook from '../../src/outputs/webhook.ts';
 import { alertOf } from '../support/alerts.ts';
 import { load, problemsOf, warningsOf } from '../support/config.ts';
+import { openAgainst } from '../support/contract.ts';
 import { instanceOf } from '../support/delivery.ts';
 import { patience } from '../support/http-client.ts';
 import { always, HttpSink } from '../support/http-sink.ts';
@@ -172,6 +178,112 @@ describe('body', () => {
       { target: '/setup', body: 'as it was' },
     ]);
   });
+});
+
+describe('body, for an output whose alerts stand within what it sends', () => {
+  const inside = (place: TemplateBody) =>
+    defineOutput({
+      name: 'lines',
+      title: 'Lines',
+      category: 'logs',
+      docs: 'Only for tests.',
+      http: true,
+      keys: z.object({}),
+      batch: { items: 100, bytes: 1 << 20, waitMs: 10 },
+      enabled: () => true,
+      templateBody: () => place,
+      async open(_config, { http }) {
+        return {
+          async send(alerts) {
+            const body = alerts.map(({ uuid, rule, json }) => `${uuid.length} ${rule}: ${json}\n`).join('');
+            await http.send({ method: 'POST', url: sink.origin, headers: {}, body }, patience());
+          },
+        };
+      },
+      example: {},
+    });
+  const other = ALERT.replace('"Shell"', '"Other"');
+  const sentBy = async (place: TemplateBody, template: Given['template']) => {
+    const output = await open({ definition: inside(place), config: {}, template });
+    await output.send([alertOf(ALERT), alertOf(other)], { signal: patience(), attempt: 1 });
+    return sink.requests.at(-1)!.body;
+  };
+
+  test('is the JSON of each alert, on one line, with exact numbers', async () => {
+    const body = '{\n  "title": {{ toJson .Rule }},\n  "at": {{ index .OutputFields "evt.time" }}\n}\n';
+    expect(await sentBy('json', { body, title: 'T' })).toBe(
+      '36 T: {"title":"Shell","at":1743606903434319636}\n36 T: {"title":"Other","at":1743606903434319636}\n',
+    );
+    expect(failures).toEqual([]);
+  });
+
+  test('is left out for an alert for which it is no JSON', async () => {
+    const body = '{ "title": {{ if eq .Rule "Other" }}{{ .Rule }}{{ else }}1{{ end }} }';
+    expect(await sentBy('json', { body })).toBe(
+      `36 Shell: { "title": 1 }\n36 Other: ${alertOf(other).json}\n`,
+    );
+    expect(failures).toEqual(['the body is not JSON']);
+  });
+
+  test('may be any text where the target takes any', async () => {
+    expect(await sentBy('text', { body: '<{{ .Rule }}>' })).toBe('36 Shell: <Shell>\n36 Other: <Other>\n');
+    expect(await sentBy('text', { body: '{{ "" }}' })).toContain(alertOf(other).json);
+  });
+
+  test('leaves alerts together', () => {
+    const yaml = 'lines: { template: { body: x }, delivery: { batch: { items: 5 } } }';
+    const options = { definitions: [inside('text')] };
+    expect(load(yaml, options).outputs[0]!.delivery.batch).toMatchObject({ items: 5 });
+    expect(warningsOf(yaml, options)).toEqual([]);
+  });
+
+  test('is refused where it has no place', () => {
+    const yaml = 'lines:\n  template:\n    body: x';
+    const options = { definitions: [inside({ refused: 'no place for it' })] };
+    expect(problemsOf(yaml, options)).toEqual(['line 3: lines.template.body: no place for it']);
+    expect(load('lines: { template: { text: x } }', options).outputs).toHaveLength(1);
+  });
+
+  test.each([
+    ['policyreport:\n  enabled: true', /many alerts/],
+    ['otlp:\n  metrics:\n    endpoint: http://collector.example', /many alerts/],
+    ['otlp:\n  logs:\n    endpoint: http://collector.example\n    protocol: grpc', /gRPC/],
+  ])('is refused by %j', (yaml, why) => {
+    const indent = /^( *)\S[^\n]*$/.exec(yaml.split('\n').at(-1)!)![1]!;
+    const problems = problemsOf(`${yaml}\n${indent}template:\n${indent}  body: "{}"`, {
+      definitions: outputs,
+    });
+    expect(problems).toEqual([expect.stringMatching(why)]);
+    expect(load(yaml, { definitions: outputs }).outputs).toHaveLength(1);
+  });
+});
+
+test('OTLP over HTTP sends the JSON of a template as JSON', async () => {
+  const config = { endpoint: sink.origin, compression: 'gzip' };
+  const request = await sent({ definition: otlpLogs, config, template: { body: '{"resourceLogs":[]}' } });
+  expect(request).toMatchObject({ target: '/v1/logs', body: '{"resourceLogs":[]}' });
+  expect(request.headers['content-type']).toBe('application/json');
+  expect(request.headers).not.toHaveProperty('content-encoding');
+});
+
+test('what OTLP over HTTP says of JSON that it refused is heard', async () => {
+  const said = { partialSuccess: { rejectedLogRecords: '1', errorMessage: 'too old' } };
+  sink.reply = always(200, JSON.stringify(said));
+  const given = { definition: otlpLogs, config: { endpoint: sink.origin }, template: { body: '{}' } };
+  await expect(sent(given)).rejects.toThrow(/refused .*too old/);
+});
+
+test.each([
+  ['telegram', telegram, { token: 't', chatid: '7' }, { chat_id: '7', text: 'Shell' }],
+  ['pagerduty', pagerduty, { routingkey: 'k' }, { routing_key: 'k', event_action: 'trigger', text: 'Shell' }],
+])('%s adds what its calls need', async (_name, definition, config, body) => {
+  const template = { body: '{ "text": {{ toJson .Rule }} }', text: '', title: '' };
+  const { output, requests } = await openAgainst(definition as OutputDefinition, sink, {
+    config: definition.keys.parse(config),
+    template,
+  });
+  await output.send([alertOf(ALERT)], { signal: patience(), attempt: 1 });
+  expect(JSON.parse(String(requests[0]!.body))).toEqual(body);
 });
 
 describe('text and title', () => {

@@ -1,16 +1,21 @@
 /** falcosidekick's `batching` keys, for APIs where one request for several alerts has to be asked for. */
 import type { BatchLimits } from '../../core/contract.ts';
-import { duration, flag, group, size } from '../../core/keys.ts';
+import { duration, flag, group, parseDuration, parseSize, size } from '../../core/keys.ts';
 
-const DEFAULT_BYTES = 5 * 1024 * 1024;
-const DEFAULT_WAIT_MS = 1000;
+/** The usual settings, as texts. */
+interface Defaults {
+  batchsize: string;
+  flushinterval: string;
+}
+
+const USUAL: Defaults = { batchsize: '5MiB', flushinterval: '1s' };
 
 /** The key `batching`. */
-export function batchingKey() {
-  return group('Several alerts in one request.', {
+export function batchingKey(description = 'Several alerts in one request.', defaults: Defaults = USUAL) {
+  return group(description, {
     enabled: flag('Turns it on.'),
-    batchsize: size('Most bytes of alerts in one request.', '5MiB'),
-    flushinterval: duration('How long to wait for more alerts after the first.', '1s'),
+    batchsize: size('Most bytes of alerts in one request.', defaults.batchsize),
+    flushinterval: duration('How long to wait for more alerts after the first.', defaults.flushinterval),
   });
 }
 
@@ -21,12 +26,12 @@ export interface Batching {
   flushinterval: number;
 }
 
-/** For `batchBy`. Zeros stand for the defaults, as in falcosidekick. */
+/** For `batchBy`. Zeros stand for the usual settings, as in falcosidekick. */
 export function batchingLimits(batching: Batching, most: Pick<BatchLimits, 'items' | 'bytes'>) {
   if (!batching.enabled) return undefined;
   return {
     items: most.items,
-    bytes: Math.min(batching.batchsize || DEFAULT_BYTES, most.bytes),
-    waitMs: batching.flushinterval || DEFAULT_WAIT_MS,
+    bytes: Math.min(batching.batchsize || parseSize(USUAL.batchsize)!, most.bytes),
+    waitMs: batching.flushinterval || parseDuration(USUAL.flushinterval)!,
   };
 }

@@ -11,6 +11,7 @@ import {
   type HttpResponse,
   type Output,
   type OutputDefinition,
+  type TemplateBody,
 } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { verdict as judge } from '../../core/http/verdict.ts';
@@ -91,6 +92,8 @@ export interface HttpOutputDefinition<K extends z.ZodRawShape> {
   check?(config: Config<K>): { path: string; message: string; hint?: string }[];
   /** Where it sends, for the probe; when absent, the first address among the settings. */
   address?(config: Config<K>): string;
+  /** See the contract. */
+  templateBody?(config: Config<K>): TemplateBody;
   /** See the contract; `request` then gets the settings of one far side. */
   split?(config: Config<K>): ReadonlyMap<string, Config<K>> | undefined;
   /** The smallest configuration that works. */
@@ -104,8 +107,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export function defineHttpOutput<const K extends z.ZodRawShape>(
   definition: HttpOutputDefinition<K>,
 ): OutputDefinition<z.ZodObject<K>> {
-  const { name, title, category, docs, keys, inherits, batch, batchBy, concurrency, split, example } =
-    definition;
+  const { name, title, category, docs, keys, inherits, batch, batchBy, concurrency, example } = definition;
   const needed = [definition.enabledBy].flat() as string[];
   return defineOutput<z.ZodObject<K>>({
     name,
@@ -122,7 +124,8 @@ export function defineHttpOutput<const K extends z.ZodRawShape>(
       ...templateProblems('messageformat', messageFormat(config)),
       ...(definition.check?.(config) ?? []),
     ],
-    split,
+    templateBody: definition.templateBody,
+    split: definition.split,
     example,
     enabled: config => needed.every(key => isSet((config as Record<string, unknown>)[key])),
     async open(config, host) {

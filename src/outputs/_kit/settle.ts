@@ -1,5 +1,5 @@
 /** How a send that cannot be cancelled, or whose alerts fare differently, comes to its end. */
-import { PartialError, type PermanentError, RetriableError } from '../../core/errors.ts';
+import { PartialError, PermanentError, RetriableError } from '../../core/errors.ts';
 
 /**
  * Settles as the work does, or rejects as soon as the signal aborts; the work itself goes on unheard.
@@ -26,4 +26,26 @@ export function settle(count: number, failed: ReadonlyMap<number, RetriableError
     failed.size === count &&
     [...failed.values()].every(error => error instanceof RetriableError && error.reason === first!.reason);
   throw count === 1 || allOfOneKind ? first! : new PartialError(failed);
+}
+
+/**
+ * Sends the parts of a batch one after the other.
+ * @param sendPart all of a part is taken, or none of it
+ * @throws RetriableError | PermanentError | PartialError as `settle` does, or what is none of ours at once
+ */
+export async function sendParts<T>(
+  all: readonly T[],
+  parts: readonly (readonly T[])[],
+  sendPart: (part: readonly T[]) => Promise<void>,
+): Promise<void> {
+  const failed = new Map<number, RetriableError | PermanentError>();
+  for (const part of parts) {
+    try {
+      await sendPart(part);
+    } catch (error) {
+      if (!(error instanceof RetriableError || error instanceof PermanentError)) throw error;
+      for (const item of part) failed.set(all.indexOf(item), error);
+    }
+  }
+  settle(all.length, failed);
 }

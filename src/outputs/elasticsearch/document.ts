@@ -25,9 +25,10 @@ export interface Shape {
   without: ReadonlySet<string>;
 }
 
-/** The alert as JSON with `@timestamp`. */
+/** The alert as JSON with `@timestamp`; the user's own document as it is. */
 export function toDocument(alert: Alert, shape: Shape): string {
   const { json, time } = alert;
+  if (alert.templated) return json;
   if (!shape.flatten && shape.without.size === 0 && !json.includes('"@timestamp"')) {
     return `${json.slice(0, -1)},"@timestamp":${JSON.stringify(time)}}`;
   }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { defineOutput } from '../../core/contract.ts';
 import { flag, list, secret, text } from '../../core/keys.ts';
+import { parseServers } from '../../core/nats/servers.ts';
+import { loadTransport } from '../../core/nats/transport.ts';
 import { DEFAULT_SUBJECT, subjectProblem } from '../_kit/subject.ts';
 import { NatsOutput } from './output.ts';
-import { parseServers } from './servers.ts';
-import { mendTransport } from './transport.ts';
 
 export default defineOutput({
   name: 'nats',
@@ -54,8 +54,8 @@ export default defineOutput({
   batch: { items: 500, bytes: 4 * 2 ** 20, waitMs: 5 },
   concurrency: 4,
   async open(config, host) {
-    const [nats] = await Promise.all([import('nats'), mendTransport()]);
-    return new NatsOutput(nats, config, host);
+    const [transport, jetstream] = await Promise.all([loadTransport(), import('@nats-io/jetstream')]);
+    return new NatsOutput({ transport, jetstream }, config, host);
   },
   example: { hostport: 'nats://nats.example:4222' },
 });

@@ -1,13 +1,12 @@
 /** The one connection of the output: opened when first needed, kept, and told of when it breaks. */
-import type * as Nats from 'nats';
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
 import { untilAborted } from '../_kit/settle.ts';
 
 export interface LinkOptions {
-  nats: typeof Nats;
   /** Connects once; the connection reconnects by itself from then on. */
-  connect(): Promise<Nats.NatsConnection>;
+  connect(): Promise<NatsConnection>;
   log: Logger;
 }
 
@@ -18,7 +17,7 @@ export interface LinkOptions {
 export class NatsLink {
   readonly #options: LinkOptions;
   readonly #watchers = new Set<(subject: string) => void>();
-  #connection: Promise<Nats.NatsConnection> | undefined;
+  #connection: Promise<NatsConnection> | undefined;
   /** Aborted from a break until the client has reconnected. */
   #broken = new AbortController();
 
@@ -30,7 +29,7 @@ export class NatsLink {
    * Runs work on the connection; it ends early when the connection breaks or the signal aborts.
    * @throws whatever the work or the client throws, RetriableError when cut short
    */
-  async use<T>(work: (connection: Nats.NatsConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async use<T>(work: (connection: NatsConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
     const connection = await untilAborted(this.#open(), signal);
     try {
       return await untilAborted(this.#unlessBroken(work, connection), signal);
@@ -53,7 +52,7 @@ export class NatsLink {
     await connection?.close();
   }
 
-  #open(): Promise<Nats.NatsConnection> {
+  #open(): Promise<NatsConnection> {
     if (this.#connection) return this.#connection;
     const opening = this.#options.connect();
     const forget = () => {
@@ -72,7 +71,7 @@ export class NatsLink {
     return opening;
   }
 
-  #unlessBroken<T>(work: (connection: Nats.NatsConnection) => Promise<T>, connection: Nats.NatsConnection) {
+  #unlessBroken<T>(work: (connection: NatsConnection) => Promise<T>, connection: NatsConnection) {
     const { signal } = this.#broken;
     return new Promise<T>((resolve, reject) => {
       const lost = () => reject(new RetriableError('the connection was lost', { reason: 'network' }));
@@ -84,18 +83,22 @@ export class NatsLink {
     });
   }
 
-  async #watch(connection: Nats.NatsConnection): Promise<void> {
-    const { Events } = this.#options.nats;
+  async #watch(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
-      if (status.type === Events.Disconnect) {
+      if (status.type === 'disconnect') {
         this.#broken.abort();
-        this.#options.log.debug({ server: status.data }, 'connection lost');
-      } else if (status.type === Events.Reconnect) {
+        this.#options.log.debug({ server: status.server }, 'connection lost');
+      } else if (status.type === 'reconnect') {
         this.#broken = new AbortController();
-        this.#options.log.debug({ server: status.data }, 'connected again');
-      } else if (status.type === Events.Error && status.permissionContext?.operation === 'publish') {
-        for (const watcher of this.#watchers) watcher(status.permissionContext.subject);
+        this.#options.log.debug({ server: status.server }, 'connected again');
+      } else if (status.type === 'error' && isDenied(status.error)) {
+        for (const watcher of this.#watchers) watcher(status.error.subject);
       }
     }
   }
+}
+
+/** The server forbids a subject to what was published; the client's class of that name. */
+function isDenied(error: Error): error is Error & { subject: string } {
+  return error.name === 'PermissionViolationError' && 'operation' in error && error.operation === 'publish';
 }

@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
-import type * as Nats from 'nats';
+import type * as JetStream from '@nats-io/jetstream';
+import type * as Nats from '@nats-io/transport-node';
 import type { Alert, Host, Output, SendContext, TlsSettings } from '../../core/contract.ts';
 import { type PermanentError, RetriableError } from '../../core/errors.ts';
+import { connectNats } from '../../core/nats/connect.ts';
+import { toDenied, toFailure } from '../../core/nats/failures.ts';
 import { settle } from '../_kit/settle.ts';
 import { toSubject } from '../_kit/subject.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
-import { toDenied, toFailure } from './failures.ts';
 import { NatsLink } from './link.ts';
-import { parseServers } from './servers.ts';
 
 export interface NatsConfig {
   hostport: string[];
@@ -23,24 +23,29 @@ export interface NatsConfig {
   credentials: string;
 }
 
-/** How long a server may take to say hello, and a stream to acknowledge, in milliseconds. */
-const CONNECT_MS = 5000;
+/** The client's packages. */
+export interface NatsPackages {
+  transport: typeof Nats;
+  jetstream: typeof JetStream;
+}
+
+/** How long a stream may take to acknowledge, in milliseconds. */
 const ACK_MS = 10_000;
 
 type Failures = Map<number, RetriableError | PermanentError>;
 
 export class NatsOutput implements Output {
-  readonly #nats: typeof Nats;
+  readonly #packages: NatsPackages;
   readonly #config: NatsConfig;
   readonly #host: Host;
   readonly #link: NatsLink;
   #tls: TlsOptions | undefined;
 
-  constructor(nats: typeof Nats, config: NatsConfig, host: Host) {
-    this.#nats = nats;
+  constructor(packages: NatsPackages, config: NatsConfig, host: Host) {
+    this.#packages = packages;
     this.#config = config;
     this.#host = host;
-    this.#link = new NatsLink({ nats, log: host.log, connect: () => this.#connect() });
+    this.#link = new NatsLink({ log: host.log, connect: () => this.#connect() });
   }
 
   async send(alerts: readonly Alert[], { signal }: SendContext): Promise<void> {
@@ -102,7 +107,7 @@ export class NatsOutput implements Output {
   /** Publishes to a stream, which acknowledges each alert and drops the ones it has seen by their id. */
   async #store(connection: Nats.NatsConnection, alerts: readonly Alert[]): Promise<Failures> {
     const failed: Failures = new Map();
-    const stream = connection.jetstream({ timeout: ACK_MS });
+    const stream = this.#packages.jetstream.jetstream(connection, { timeout: ACK_MS });
     const expect = this.#config.stream ? { streamName: this.#config.stream } : {};
     const publish = async (alert: Alert) =>
       stream.publish(toSubject(this.#config.subjecttemplate, alert), alert.bytes, {
@@ -116,59 +121,15 @@ export class NatsOutput implements Output {
     return failed;
   }
 
-  async #connect(): Promise<Nats.NatsConnection> {
-    const { addresses, secure, ...login } = parseServers(this.#config.hostport);
-    const options: Nats.ConnectionOptions = {
-      servers: addresses,
-      name: 'tiercel',
-      timeout: CONNECT_MS,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 500,
-      pingInterval: 30_000,
-      noAsyncTraces: true,
-      ...(await this.#credentials(login)),
-    };
+  #connect(): Promise<Nats.NatsConnection> {
     this.#tls ??= toTlsOptions(this.#host.tls);
-    // The package hands these on to tls.connect, but declares only some of them.
-    const encrypted = { ...options, tls: this.#tls as Nats.TlsOptions };
-    if (secure) return this.#nats.connect(encrypted);
-    // Without tls:// in the address, TLS is used where the server wants it and not missed where it has none. The client
-    // knows no such mode: it takes `tls` for a demand, and without it trusts only the authorities that Node brings.
-    return this.#either(hasDetails(this.#host.tls) ? [encrypted, options] : [options, encrypted]);
-  }
-
-  /** The first connection that comes about; credentials that were refused are not offered again. */
-  async #either([first, second]: [
-    Nats.ConnectionOptions,
-    Nats.ConnectionOptions,
-  ]): Promise<Nats.NatsConnection> {
-    const { ServerOptionNotAvailable } = this.#nats.ErrorCode;
-    try {
-      return await this.#nats.connect(first);
-    } catch (error) {
-      if (toFailure(error).reason === 'auth') throw error;
-      return await this.#nats.connect(second).catch(other => {
-        throw other.code === ServerOptionNotAvailable ? error : other;
-      });
-    }
-  }
-
-  async #credentials(login: {
-    user?: string;
-    password?: string;
-    token?: string;
-  }): Promise<Partial<Nats.ConnectionOptions>> {
-    const { credentials, nkey, token, username, password } = this.#config;
-    const { credsAuthenticator, nkeyAuthenticator } = this.#nats;
-    if (credentials) {
-      const text = credentials.includes('-----BEGIN') ? credentials : await readFile(credentials, 'utf8');
-      return { authenticator: credsAuthenticator(Buffer.from(text)) };
-    }
-    if (nkey) return { authenticator: nkeyAuthenticator(Buffer.from(nkey.trim())) };
-    if (token) return { token };
-    if (username) return { user: username, pass: password };
-    if (login.token !== undefined) return { token: login.token };
-    return login.user === undefined ? {} : { user: login.user, pass: login.password };
+    return connectNats(this.#packages.transport, {
+      servers: this.#config.hostport,
+      login: this.#config,
+      tls: this.#tls,
+      expectsTls: hasDetails(this.#host.tls),
+      name: 'tiercel',
+    });
   }
 }
 

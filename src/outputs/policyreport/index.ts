@@ -1,139 +1,9 @@
 import { z } from 'zod';
-import {
-  type Alert,
-  defineOutput,
-  type Host,
-  type HttpRequest,
-  type HttpResponse,
-  type Output,
-  type SendContext,
-} from '../../core/contract.ts';
-import { PermanentError, RetriableError } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject, parseExact } from '../../core/json.ts';
+import { defineOutput } from '../../core/contract.ts';
 import { flag, integer, text } from '../../core/keys.ts';
-import { type Cluster, kubeconfigProblems, openCluster } from '../_kit/cluster.ts';
-import { judge } from '../_kit/http.ts';
-import { settle } from '../_kit/settle.ts';
-import { addResults, isReportable, namespaceOf, newReport, reportName, toResult } from './report.ts';
-
-const API = '/apis/wgpolicyk8s.io/v1alpha2';
-/** More than etcd takes for one object. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
-/** How long it is remembered whether a namespace is there. */
-const NAMESPACE_MS = 30_000;
-const MAX_NAMESPACES = 10_000;
-/** Writers that came in between, before core is to wait. */
-const MAX_CONFLICTS = 5;
-
-const keys = z.object({
-  enabled: flag('Turns the output on.'),
-  kubeconfig: text('Kubeconfig file; empty inside the cluster, where the service account of the pod serves.'),
-  falconamespace: text(
-    'Namespace whose report takes alerts about a namespace that is not there; empty for the own one.',
-  ),
-  maxevents: integer('Most results that a report keeps.', 1000),
-  prunebypriority: flag('Whether a full report loses its least severe results first, not its oldest.'),
-});
-
-type Config = z.output<typeof keys>;
-
-class PolicyReports implements Output {
-  readonly #config: Config;
-  readonly #host: Host;
-  readonly #cluster: Cluster;
-  readonly #namespaces = new Map<string, { there: boolean; until: number }>();
-
-  constructor(config: Config, host: Host) {
-    this.#config = config;
-    this.#host = host;
-    this.#cluster = openCluster(config.kubeconfig, host);
-  }
-
-  /** One read and one write per report, however many alerts are for it. */
-  async send(alerts: readonly Alert[], context: SendContext): Promise<void> {
-    const failed = new Map<number, RetriableError | PermanentError>();
-    for (const [wanted, positions] of Map.groupBy(alerts.keys(), at => namespaceOf(alerts[at]!))) {
-      try {
-        const namespace = await this.#placeOf(wanted, context.signal);
-        const results = positions.map(at => toResult(alerts[at]!, namespace));
-        await this.#report(namespace, results, context);
-      } catch (error) {
-        if (!(error instanceof RetriableError || error instanceof PermanentError)) throw error;
-        for (const at of positions) failed.set(at, error);
-      }
-    }
-    settle(alerts.length, failed);
-  }
-
-  /** Whether this account may read the reports of the cluster, and whether there are such things at all. */
-  async probe(signal: AbortSignal): Promise<void> {
-    judge(await this.#get(`${API}/clusterpolicyreports?limit=1`, signal), this.#host.clock.now());
-  }
-
-  /** The namespace of the report; empty for that of the cluster. */
-  async #placeOf(wanted: string, signal: AbortSignal): Promise<string> {
-    if (wanted === '' || (await this.#isThere(wanted, signal))) return wanted;
-    return this.#config.falconamespace || this.#cluster.namespace || 'default';
-  }
-
-  async #isThere(namespace: string, signal: AbortSignal): Promise<boolean> {
-    const now = this.#host.clock.now();
-    const known = this.#namespaces.get(namespace);
-    if (known && now < known.until) return known.there;
-    const answer = await this.#get(`/api/v1/namespaces/${namespace}`, signal);
-    const there = answer.status !== 404;
-    // Who may not look at namespaces can still write into them.
-    if (there && answer.status !== 403) judge(answer, now);
-    if (this.#namespaces.size >= MAX_NAMESPACES) this.#namespaces.clear();
-    this.#namespaces.set(namespace, { there, until: now + NAMESPACE_MS });
-    return there;
-  }
-
-  async #report(namespace: string, results: JsonObject[], context: SendContext): Promise<void> {
-    const { clock } = this.#host;
-    const path = `${API}${namespace === '' ? '/clusterpolicyreports' : `/namespaces/${namespace}/policyreports`}`;
-    const named = `${path}/${reportName(namespace)}`;
-    for (let conflicts = 0; ; conflicts++) {
-      const found = await this.#get(named, context.signal);
-      const isNew = found.status === 404;
-      if (!isNew) judge(found, clock.now());
-      const report = isNew ? newReport(namespace) : readReport(found);
-      const next = addResults(report, results, this.#config, context.attempt > 1);
-      if (!next) return;
-      const answer = await this.#write(isNew ? 'POST' : 'PUT', isNew ? path : named, next, context.signal);
-      // Changed since it was read (its resourceVersion is another), or made by somebody else.
-      if (answer.status !== 409) return judge(answer, clock.now());
-      if (conflicts === MAX_CONFLICTS) {
-        throw new RetriableError('others keep changing the report', { reason: 'server_error' });
-      }
-    }
-  }
-
-  #get(path: string, signal: AbortSignal): Promise<HttpResponse> {
-    const url = this.#cluster.server + path;
-    const headers = { accept: 'application/json' };
-    const request: HttpRequest = { method: 'GET', url, headers, body: undefined, setup: true };
-    return this.#cluster.http.send({ ...request, maxAnswerBytes: MAX_ANSWER_BYTES }, signal);
-  }
-
-  #write(method: 'POST' | 'PUT', path: string, report: JsonObject, signal: AbortSignal) {
-    const url = this.#cluster.server + path;
-    const headers = { 'content-type': 'application/json' };
-    return this.#cluster.http.send({ method, url, headers, body: JSON.stringify(report) }, signal);
-  }
-}
-
-/** @throws RetriableError when the answer is none: written back, it would empty the report */
-function readReport({ body }: HttpResponse): JsonObject {
-  let cause: unknown;
-  try {
-    const report = parseExact(body || '{}');
-    if (isJsonObject(report)) return report;
-  } catch (error) {
-    cause = error;
-  }
-  throw new RetriableError('the answer is no report', { reason: 'server_error', cause });
-}
+import { kubeconfigProblems } from '../_kit/cluster.ts';
+import { PolicyReports } from './output.ts';
+import { isReportable } from './report.ts';
 
 export default defineOutput({
   name: 'policyreport',
@@ -141,13 +11,34 @@ export default defineOutput({
   category: 'other',
   docs: 'Adds alerts to policy reports in the cluster, one per namespace and one for the cluster; they need the CRDs of https://github.com/kubernetes-sigs/wg-policy-prototypes.',
   http: true,
-  keys,
+  keys: z.object({
+    enabled: flag('Turns the output on.'),
+    kubeconfig: text(
+      'Kubeconfig file; empty inside the cluster, where the service account of the pod serves.',
+    ),
+    falconamespace: text(
+      'Namespace whose report takes alerts about a namespace that is not there; empty for the own one.',
+    ),
+    maxevents: integer('Most results that a report keeps.', 1000),
+    prunebypriority: flag('Whether a full report loses its least severe results first, not its oldest.'),
+  }),
   enabled: config => config.enabled,
   check: ({ kubeconfig }) => kubeconfigProblems('kubeconfig', kubeconfig),
+  clusterRules: [
+    {
+      apiGroups: ['wgpolicyk8s.io'],
+      resources: ['policyreports', 'clusterpolicyreports'],
+      verbs: ['get', 'list', 'create', 'update'],
+    },
+    { apiGroups: [''], resources: ['namespaces'], verbs: ['get'] },
+  ],
   takes: isReportable,
   // Many alerts cost one write; a second writer of ours would only be in the way of the first.
   batch: { items: 200, bytes: 400_000, waitMs: 50 },
   concurrency: 1,
   open: async (config, host) => new PolicyReports(config, host),
+  templateBody: () => ({
+    refused: 'reports hold the results of many alerts: a template for one has no place here',
+  }),
   example: { enabled: true },
 });

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nkeys } from 'nats';
+import { nkeys } from '@nats-io/transport-node';
 import { findProgram, freePort, launch, listens, type Running, scratch } from './process.ts';
 
 /** Why there is no NATS server; undefined when there is one. */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { loadConfig } from '../../../src/core/config/load.ts';
 import type { OutputDefinition } from '../../../src/core/contract.ts';
 import kinesis from '../../../src/outputs/aws-kinesis.ts';
-import sqs from '../../../src/outputs/aws-sqs.ts';
+import sqs from '../../../src/outputs/aws-sqs/index.ts';
 
 const definitions = [kinesis, sqs] as unknown as OutputDefinition[];
 const load = (text: string, env: Record<string, string> = {}) =>

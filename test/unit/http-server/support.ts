@@ -109,12 +109,12 @@ export class FakeBackend implements Backend {
   deadLetters() {
     return {
       add: async () => 0,
-      list: (filter: DeadLetterFilter = {}) => {
+      list: async (filter: DeadLetterFilter = {}) => {
         this.calls.push(['list', filter]);
         return this.letters;
       },
       count: () => this.letters.length,
-      remove: (filter: DeadLetterFilter) => {
+      remove: async (filter: DeadLetterFilter) => {
         this.calls.push(['remove', filter]);
         return this.letters.length;
       },

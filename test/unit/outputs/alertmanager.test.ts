@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/core/config/load.ts';
+import { toPostableAlert } from '../../../src/outputs/alertmanager/alert.ts';
 import { gradeDrops, parseDropThresholds } from '../../../src/outputs/alertmanager/drops.ts';
-import definition, { toPostableAlert } from '../../../src/outputs/alertmanager/index.ts';
+import definition from '../../../src/outputs/alertmanager/index.ts';
 import { alertOf } from '../../support/alerts.ts';
 
 const BASE = { rule: 'R', priority: 'Debug', time: '2026-01-31T12:00:00Z', output: 'text' };

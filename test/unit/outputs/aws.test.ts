@@ -4,12 +4,13 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { OutputDefinition } from '../../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import { signRequest } from '../../../src/outputs/_kit/aws/sign.ts';
-import cloudwatch from '../../../src/outputs/aws-cloudwatchlogs.ts';
+import cloudwatch from '../../../src/outputs/aws-cloudwatchlogs/index.ts';
 import kinesis from '../../../src/outputs/aws-kinesis.ts';
 import lambda from '../../../src/outputs/aws-lambda.ts';
 import s3 from '../../../src/outputs/aws-s3.ts';
-import sns, { toAttributeName, toAttributes } from '../../../src/outputs/aws-sns.ts';
-import sqs from '../../../src/outputs/aws-sqs.ts';
+import { toAttributeName, toAttributes } from '../../../src/outputs/aws-sns/attributes.ts';
+import sns from '../../../src/outputs/aws-sns/index.ts';
+import sqs from '../../../src/outputs/aws-sqs/index.ts';
 import { alertOf } from '../../support/alerts.ts';
 import { configOf, openAgainst } from '../../support/contract.ts';
 import { closeClients, failureOf, patience } from '../../support/http-client.ts';
@@ -120,11 +121,21 @@ test('CloudWatch makes the stream that nobody named, once', async () => {
   ]);
 });
 
-test('a batch in S3 is one object of compressed lines', async () => {
+test('a batch in S3 is one object of compressed lines in a partition', async () => {
   const { requests } = await sendAll(s3 as OutputDefinition);
   expect(requests).toHaveLength(1);
+  expect(new URL(requests[0]!.url).pathname).toMatch(
+    /^\/falco\/dt%3D2026-01-31\/hour%3D12\/[0-9a-f-]{36}\.ndjson\.gz$/,
+  );
   const lines = gunzipSync(requests[0]!.body as Buffer).toString();
   expect(lines).toBe(`${early.json}\n${middle.json}\n${late.json}\n`);
+});
+
+test('the folders of batches can be others', async () => {
+  const { requests } = await sendAll(s3 as OutputDefinition, [early, late], { layout: 'y={year}' });
+  expect(new URL(requests[0]!.url).pathname).toMatch(/^\/falco\/y%3D2026\/[0-9a-f-]{36}\.ndjson\.gz$/);
+  const wrong = configOf(s3 as OutputDefinition, { ...s3.example, layout: '{week}' });
+  expect(s3.check!(wrong as never)).toMatchObject([{ path: 'layout' }]);
 });
 
 test('a function that ends with an error is called again', async () => {
@@ -153,7 +164,7 @@ test('the signature covers what a template and custom headers make of the reques
   });
   await output.send([early], { signal: patience(), attempt: 1 });
   const { headers, body } = sink.requests[0]!;
-  expect(body).toBe('{"own":1}');
+  expect(JSON.parse(body).MessageBody).toBe('{"own":1}');
   const again = signRequest(
     {
       method: 'POST',

@@ -2,13 +2,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { OutputDefinition } from '../../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
-import discord from '../../../src/outputs/discord.ts';
+import discord from '../../../src/outputs/discord/index.ts';
 import googlechat from '../../../src/outputs/googlechat.ts';
 import mattermost from '../../../src/outputs/mattermost.ts';
 import rocketchat from '../../../src/outputs/rocketchat.ts';
-import slack from '../../../src/outputs/slack.ts';
-import teams from '../../../src/outputs/teams.ts';
-import telegram from '../../../src/outputs/telegram.ts';
+import slack from '../../../src/outputs/slack/index.ts';
+import teams from '../../../src/outputs/teams/index.ts';
+import telegram from '../../../src/outputs/telegram/index.ts';
 import webex from '../../../src/outputs/webex.ts';
 import { alertOf } from '../../support/alerts.ts';
 import { configOf, openAgainst } from '../../support/contract.ts';
@@ -201,6 +201,10 @@ describe('Teams', () => {
     'https://default0.1.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/0?sig=s',
     'https://prod-1.usgovtexas.logic.azure.us/workflows/0',
     'https://x.powerautomate.com/workflows/0',
+    'https://0.1.environment.api.high.powerplatform.microsoft.us/powerautomate/0',
+    'https://0.1.environment.api.appsplatform.us/powerautomate/0',
+    'https://0.1.environment.api.powerplatform.partner.microsoftonline.cn/powerautomate/0',
+    'https://prod-1.chinaeast2.logic.azure.cn/workflows/0',
   ])('a workflow gets an Adaptive Card: %s', async address => {
     expect(await isAdaptive(address)).toBe(true);
     expect(await isAdaptive(address, 'message')).toBe(false);
@@ -211,6 +215,7 @@ describe('Teams', () => {
     'https://outlook.office.com/webhook/0/IncomingWebhook/1/2',
     'https://proxy.example/logic.azure.com/workflows/0',
     'https://logic.azure.com.example/workflows/0',
+    'https://xlogic.azure.com/workflows/0',
   ])('a connector gets the old card: %s', async address => {
     expect(await isAdaptive(address)).toBe(false);
     expect(await isAdaptive(address, 'adaptive')).toBe(true);

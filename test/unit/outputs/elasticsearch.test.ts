@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { withTemplated } from '../../../src/core/alert.ts';
 import type { HttpRequest, HttpResponse } from '../../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import { indexName, toDocument } from '../../../src/outputs/elasticsearch/document.ts';
@@ -68,6 +69,20 @@ test.each([
   ['annually', 'falco-2026'],
 ] as const)('an index with the suffix %s', (suffix, name) => {
   expect(indexName('falco', suffix, new Date(2026, 2, 9, 23, 59).getTime())).toBe(name);
+});
+
+test("a document of the user's own stands between the actions, and keeps its outcome", async () => {
+  const { send, bodies } = await open(
+    { batching: { enabled: true }, createindextemplate: false, flattenfields: true },
+    bulk(created, refused(400, 'document_parsing_exception', mapping('a'))),
+  );
+  const own = ['{"n":1}', '{"n":2}'].map(json => withTemplated(alertWith({ a: 'b' }), json));
+  const error = await send(...own);
+  expect(documentsOf(bodies()[0]!)).toEqual(['{"n":1}', '{"n":2}']);
+  // Nothing is left out of it: it is not ours.
+  expect(bodies()).toHaveLength(1);
+  expect(error).toBeInstanceOf(PartialError);
+  expect([...(error as unknown as PartialError).failed.keys()]).toEqual([1]);
 });
 
 describe('a document', () => {

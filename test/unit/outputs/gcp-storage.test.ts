@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Host, HttpRequest, HttpResponse } from '../../../src/core/contract.ts';
 import { PermanentError } from '../../../src/core/errors.ts';
-import storage from '../../../src/outputs/gcp-storage.ts';
+import storage from '../../../src/outputs/gcp-storage/index.ts';
 import { alertOf } from '../../support/alerts.ts';
 import { failureOf, patience } from '../../support/http-client.ts';
 import { recordingLogger } from '../../support/logger.ts';
@@ -106,15 +106,20 @@ test('an object that is there is never overwritten: another name is tried', asyn
 test('a batch is one compressed object in a partition', async () => {
   const config = { endpoint: EMULATOR, prefix: 'falco', batching: { enabled: true } };
   const { send, requests, parsed } = await open(config);
-  expect(storage.batchBy!(parsed)).toMatchObject({ bytes: 5 * 1024 * 1024, waitMs: 1000 });
+  expect(storage.batchBy!(parsed)).toMatchObject({ bytes: 16 * 1024 * 1024, waitMs: 60_000 });
   await send(1, 2);
-  expect(new URL(requests[0]!.url).searchParams.get('name')).toMatch(
-    /^falco\/year=2026\/month=01\/day=31\/hour=12\/.*\.ndjson\.gz$/,
-  );
+  const name = new URL(requests[0]!.url).searchParams.get('name');
+  expect(name).toMatch(/^falco\/dt=2026-01-31\/hour=12\/[0-9a-f-]{36}\.ndjson\.gz$/);
   const { metadata, type, content } = partsOf(requests[0]!);
-  expect(metadata).toMatchObject({ contentEncoding: 'gzip' });
-  expect(type).toBe('content-type: application/x-ndjson');
-  expect(gunzipSync(content).toString()).toBe(`${alert(1).json}\n${alert(2).json}`);
+  expect(metadata).toEqual({ bucket: 'b', name });
+  expect(type).toBe('content-type: application/gzip');
+  expect(gunzipSync(content).toString()).toBe(`${alert(1).json}\n${alert(2).json}\n`);
+});
+
+test('a batch whose object is there has been stored by a try before', async () => {
+  const { send, requests } = await open({ endpoint: EMULATOR, batching: { enabled: true } }, [412]);
+  await send(1, 2);
+  expect(requests).toHaveLength(1);
 });
 
 test('one alert is one request unless batching is on', async () => {

@@ -215,6 +215,34 @@ describe('other identities', () => {
     expect(calls()).toEqual(['Bearer token-2']);
   });
 
+  test('a federated one with a token in a file acts for itself where it is told of no account', async () => {
+    const token = join(dir, 'subject-token');
+    const file = {
+      type: 'external_account',
+      audience: '//iam.googleapis.com/pool',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      token_url: `${sink.origin}/sts`,
+      credential_source: { file: token },
+    };
+    const send = open({ credentials: base64(file) });
+    expect(await failureOf(send())).toMatchObject({ name: 'RetriableError', reason: 'auth' });
+    // Kubernetes replaces the file as the token ends.
+    for (const [round, text] of ['subject-1\n', 'subject-2\n'].entries()) {
+      await writeFile(token, text);
+      await send();
+      expect(formOf(asked()[round])).toEqual({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+        audience: file.audience,
+        scope: 'https://www.googleapis.com/auth/cloud-platform',
+        subject_token: text.trim(),
+        subject_token_type: file.subject_token_type,
+      });
+      expect(calls().at(-1)).toBe(`Bearer token-${round + 1}`);
+      now += HOUR;
+    }
+  });
+
   test('without credentials it is the file of the environment, read anew each time, else the metadata server', async () => {
     const file = join(dir, 'adc.json');
     const send = open({}, { GOOGLE_APPLICATION_CREDENTIALS: file });

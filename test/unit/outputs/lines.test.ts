@@ -1,8 +1,10 @@
 /** The text formats of InfluxDB and Wavefront: nothing that an alert says may break out of its place. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import definition, { toLine, toRequest } from '../../../src/outputs/influxdb.ts';
-import { toPoint } from '../../../src/outputs/wavefront.ts';
+import definition from '../../../src/outputs/influxdb/index.ts';
+import { toLine } from '../../../src/outputs/influxdb/line.ts';
+import { toRequest } from '../../../src/outputs/influxdb/write.ts';
+import { toPoint } from '../../../src/outputs/wavefront/point.ts';
 import { alertOf } from '../../support/alerts.ts';
 
 const alert = (fields: object, output = 'text', rule = 'R') =>

@@ -4,7 +4,7 @@ import type { HttpRequest, HttpResponse, OutputDefinition } from '../../../src/c
 import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import datadoglogs from '../../../src/outputs/datadoglogs.ts';
 import openobserve from '../../../src/outputs/openobserve.ts';
-import quickwit from '../../../src/outputs/quickwit.ts';
+import quickwit from '../../../src/outputs/quickwit/index.ts';
 import splunk from '../../../src/outputs/splunk.ts';
 import sumologic from '../../../src/outputs/sumologic.ts';
 import zincsearch from '../../../src/outputs/zincsearch.ts';

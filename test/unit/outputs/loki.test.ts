@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import loki from '../../../src/outputs/loki.ts';
+import loki from '../../../src/outputs/loki/index.ts';
 import { alertOf } from '../../support/alerts.ts';
 import { patience } from '../../support/http-client.ts';
 import { hostOf } from '../../support/services/drive.ts';

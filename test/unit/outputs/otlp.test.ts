@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { readableBody } from '../../../scripts/gen/readable.ts';
 import type { Count, Host, HttpResponse, OutputDefinition } from '../../../src/core/contract.ts';
-import logs from '../../../src/outputs/otlp-logs.ts';
+import logs from '../../../src/outputs/otlp-logs/index.ts';
 import { AlertCounter } from '../../../src/outputs/otlp-metrics/counter.ts';
 import metrics from '../../../src/outputs/otlp-metrics/index.ts';
-import traces, { toSpan } from '../../../src/outputs/otlp-traces.ts';
+import traces from '../../../src/outputs/otlp-traces/index.ts';
+import { toSpan } from '../../../src/outputs/otlp-traces/span.ts';
 import { alertOf } from '../../support/alerts.ts';
 import { answerCall, framed, serveGrpc } from '../../support/grpc-server.ts';
 import { failureOf, patience } from '../../support/http-client.ts';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import definition, { toDedupKey } from '../../../src/outputs/pagerduty.ts';
+import { toDedupKey } from '../../../src/outputs/pagerduty/dedup.ts';
+import definition from '../../../src/outputs/pagerduty/index.ts';
 import { alertOf } from '../../support/alerts.ts';
 import { openAgainst } from '../../support/contract.ts';
 import { closeClients, patience } from '../../support/http-client.ts';

@@ -9,10 +9,11 @@ import type {
   HttpResponse,
   Output,
   OutputDefinition,
+  TemplateBody,
 } from '../../../core/contract.ts';
 import { PermanentError } from '../../../core/errors.ts';
 import { type Batching, batchingLimits } from '../batching.ts';
-import { untilAborted } from '../settle.ts';
+import { sendParts, untilAborted } from '../settle.ts';
 import { judgeAws } from './answers.ts';
 import { ambientRegion, keySource } from './credentials.ts';
 import { logIdentity } from './identity.ts';
@@ -21,6 +22,8 @@ import { signRequest } from './sign.ts';
 
 /** A request as an output describes it; the rest is signing. Header names are lower case. */
 export type AwsRequest = Omit<HttpRequest, 'sign'>;
+
+type Requested = AwsRequest | Promise<AwsRequest>;
 
 /** What a request may need besides alerts and settings. */
 export interface AwsContext {
@@ -39,16 +42,18 @@ export interface AwsOutputDefinition<K extends z.ZodRawShape> {
   docs: string;
   /** All keys, those of `settings.ts` among them; with `batching` where `batch` is there. */
   keys: K;
-  /** The key that turns the output on when it is set. */
-  enabledBy: keyof K & string;
+  /** The keys that turn the output on when all of them are set. */
+  enabledBy: (keyof K & string) | readonly (keyof K & string)[];
   /** The name that the service signs with. */
   service: string;
   /** The region in the settings' own addresses, which wins over `region`. */
   regionOf?(config: Config<K>): string | undefined;
-  /** Pure. */
-  request(alert: Alert, config: Config<K>, context: AwsContext): AwsRequest;
-  /** One request for several alerts. Pure. */
-  requestBatch?(alerts: readonly Alert[], config: Config<K>, context: AwsContext): AwsRequest;
+  /** Pure; a promise where packing takes its time. */
+  request(alert: Alert, config: Config<K>, context: AwsContext): Requested;
+  /** One request for several alerts. The same holds. */
+  requestBatch?(alerts: readonly Alert[], config: Config<K>, context: AwsContext): Requested;
+  /** For alerts that one request cannot hold: those that each of several takes. Pure. */
+  parts?(alerts: readonly Alert[]): readonly (readonly Alert[])[];
   /**
    * For 2xx answers that say more. `batched`: it answers `requestBatch`.
    * @throws RetriableError | PermanentError | PartialError
@@ -56,9 +61,13 @@ export interface AwsOutputDefinition<K extends z.ZodRawShape> {
   verdict?(response: HttpResponse, alerts: readonly Alert[], batched: boolean): void;
   /** What the API takes at once, when `batching` is on. */
   batch?: Pick<BatchLimits, 'items' | 'bytes'>;
+  /** Instead of `batch`, see the contract. */
+  batchBy?(config: Config<K>): BatchLimits | undefined;
   /** Makes ready what the first alert needs; called each time the output is opened. */
   prepare?(config: Config<K>, send: AwsSend, context: AwsContext): Promise<void>;
   check?(config: Config<K>): { path: string; message: string; hint?: string }[];
+  /** See the contract. */
+  templateBody?(config: Config<K>): TemplateBody;
   example: z.input<z.ZodObject<K>>;
 }
 
@@ -69,7 +78,8 @@ export type AwsSend = (request: AwsRequest, signal: AbortSignal) => Promise<Http
 export function defineAwsOutput<const K extends z.ZodRawShape>(
   definition: AwsOutputDefinition<K>,
 ): OutputDefinition<z.ZodObject<K>> {
-  const { name, title, category, docs, keys, enabledBy, batch, check, example } = definition;
+  const { name, title, category, docs, keys, batch, check, templateBody, example } = definition;
+  const needed = [definition.enabledBy].flat() as string[];
   const settings = (config: Config<K>) => config as unknown as AwsSettings & { batching?: Batching };
   return {
     name,
@@ -79,7 +89,7 @@ export function defineAwsOutput<const K extends z.ZodRawShape>(
     keys: z.object(keys),
     inherits: Object.keys(awsKeys).filter(key => key in keys),
     http: true,
-    enabled: config => (config as Record<string, unknown>)[enabledBy] !== '',
+    enabled: config => needed.every(key => (config as Record<string, unknown>)[key] !== ''),
     check: config => [...keyProblems(settings(config)), ...(check?.(config) ?? [])],
     ...(batch && {
       batchBy: config => {
@@ -87,6 +97,8 @@ export function defineAwsOutput<const K extends z.ZodRawShape>(
         return batching && batchingLimits(batching, batch);
       },
     }),
+    ...(definition.batchBy && { batchBy: definition.batchBy }),
+    templateBody,
     open: (config, host) => openAws(definition, config, settings(config), host),
     example,
   };
@@ -123,20 +135,26 @@ async function openAws<K extends z.ZodRawShape>(
     void logIdentity({ http: host.http, log: host.log, region, sign: signer('sts') }, closing.signal);
   }
 
+  async function sendTogether(alerts: readonly Alert[], signal: AbortSignal): Promise<void> {
+    const batched = alerts.length > 1 && requestBatch !== undefined;
+    const message = batched
+      ? requestBatch(alerts, config, context())
+      : request(alerts[0]!, config, context());
+    const response = await send(await message, signal);
+    judgeAws(response, clock.now(), secrets);
+    verdict?.(response, alerts, batched);
+  }
+
   return {
     async send(alerts, { signal }) {
-      const batched = alerts.length > 1 && requestBatch !== undefined;
-      const message = batched
-        ? requestBatch(alerts, config, context())
-        : request(alerts[0]!, config, context());
-      const response = await send(message, signal);
-      judgeAws(response, clock.now(), secrets);
-      verdict?.(response, alerts, batched);
+      const parts = definition.parts?.(alerts) ?? [alerts];
+      if (parts.length === 1) await sendTogether(alerts, signal);
+      else await sendParts(alerts, parts, part => sendTogether(part, signal));
     },
     /** Credentials are found, and the service's address answers anything. */
     async probe(signal) {
       await untilAborted(keys(), signal);
-      const { origin } = new URL(request(PROBE, config, context()).url);
+      const { origin } = new URL((await request(PROBE, config, context())).url);
       await host.http.send({ method: 'GET', url: `${origin}/`, headers: {}, body: undefined }, signal);
     },
     async close() {

@@ -1,12 +1,10 @@
-/** Objects in a bucket: one for each alert, or one for a batch. Pure. */
+/** Requests that put objects into buckets of S3 and of stores that speak its protocol. Pure but for packing. */
 import { createHash } from 'node:crypto';
-import { gzipSync } from 'node:zlib';
 import type { Alert } from '../../../core/contract.ts';
+import { PACKED_TYPE, packLines } from '../object-batch.ts';
+import { alertObjectName, batchObjectName, uuidDigits } from '../object-name.ts';
 import type { AwsRequest } from './define.ts';
 import { encodeRfc3986 } from './sign.ts';
-
-/** How objects of one batch look together. */
-export const OBJECT_LIMITS = { items: 10_000, bytes: 16 * 1024 * 1024 };
 
 /** Where an object goes. */
 export interface Bucket {
@@ -15,65 +13,53 @@ export interface Bucket {
   bucket: string;
   /** The bucket stands in the path, not in the name of the host. */
   inPath: boolean;
+  /** Who may read the objects, one of the ACLs of S3; absent for the bucket's own rule. */
+  acl?: string;
 }
 
-/**
- * falcosidekick's key, `falco/2026-01-31/2026-01-31T12:00:00.123456789Z.json`, with the time of sending. The digits behind
- * the milliseconds are made of the uuid, so that no two alerts get the same key.
- */
-export function alertKey(prefix: string, alert: Alert, now: number): string {
-  const time = new Date(now).toISOString();
-  const digits = BigInt(`0x${alert.uuid.replaceAll('-', '').slice(-12)}`)
-    .toString()
-    .padStart(15, '0');
-  return join(prefix, time.slice(0, 10), `${time.slice(0, -1)}${digits}Z.json`);
+/** What names of objects are made of. */
+interface Naming {
+  prefix: string;
+  layout: string;
 }
 
-/** The key of a batch, in the form that Hive, Athena and Spark take for partitions. */
-export function batchKey(prefix: string, alerts: readonly Alert[], now: number): string {
-  const time = new Date(now).toISOString();
-  const [year, month, day] = time.slice(0, 10).split('-');
-  const hour = time.slice(11, 13);
-  const id = createHash('sha256');
-  for (const { uuid } of alerts) id.update(uuid);
-  const name = `${time}-${id.digest('hex').slice(0, 16)}.ndjson.gz`;
-  return join(prefix, `year=${year}`, `month=${month}`, `day=${day}`, `hour=${hour}`, name);
-}
-
-/** Puts an alert as it is. */
-export function putAlert(place: Bucket, prefix: string, alert: Alert, now: number): AwsRequest {
-  return put(place, alertKey(prefix, alert, now), { 'content-type': 'application/json' }, alert.bytes);
+/** Puts an alert as it is. No two alerts get the same key: S3 would keep only the later one. */
+export function putAlert(place: Bucket, { prefix }: Naming, alert: Alert, now: number): AwsRequest {
+  const key = alertObjectName(prefix, now, uuidDigits(alert.uuid));
+  return putObject(place, key, 'application/json', alert.bytes);
 }
 
 /** Puts several as lines of JSON, compressed. */
-export function putBatch(place: Bucket, prefix: string, alerts: readonly Alert[], now: number): AwsRequest {
-  const lines = alerts.map(({ json }) => `${json}\n`).join('');
-  const headers = { 'content-type': 'application/gzip' };
-  return put(place, batchKey(prefix, alerts, now), headers, gzipSync(lines));
+export async function putBatch(
+  place: Bucket,
+  { prefix, layout }: Naming,
+  alerts: readonly Alert[],
+  now: number,
+): Promise<AwsRequest> {
+  const key = batchObjectName(prefix, layout, alerts, now);
+  return putObject(place, key, PACKED_TYPE, await packLines(alerts));
 }
 
-function put(place: Bucket, key: string, headers: Record<string, string>, body: Buffer): AwsRequest {
+/** Puts an object under its key. */
+export function putObject(
+  { endpoint, bucket, inPath, acl }: Bucket,
+  key: string,
+  contentType: string,
+  body: Buffer,
+): AwsRequest {
   const path = key.split('/').map(encodeRfc3986).join('/');
-  const url = new URL(place.endpoint);
+  const url = new URL(endpoint);
   const base = url.pathname.replace(/\/+$/, '');
-  const { bucket } = place;
-  const host = place.inPath ? url.host : `${bucket}.${url.host}`;
-  const inPath = place.inPath ? `/${encodeRfc3986(bucket)}` : '';
+  const host = inPath ? url.host : `${bucket}.${url.host}`;
+  const folder = inPath ? `/${encodeRfc3986(bucket)}` : '';
   // Buckets with Object Lock want a checksum.
   const md5 = createHash('md5').update(body).digest('base64');
   return {
     method: 'PUT',
-    url: `${url.protocol}//${host}${base}${inPath}/${path}`,
-    headers: { 'content-md5': md5, ...headers },
+    url: `${url.protocol}//${host}${base}${folder}/${path}`,
+    headers: { 'content-md5': md5, 'content-type': contentType, ...(acl && { 'x-amz-acl': acl }) },
     body,
   };
-}
-
-function join(...parts: string[]): string {
-  return parts
-    .map(part => part.replace(/^\/+|\/+$/g, ''))
-    .filter(Boolean)
-    .join('/');
 }
 
 /** Whether a bucket cannot stand in front of the host: an address without names, or a name that certificates do not fit. */

@@ -1,12 +1,10 @@
 /** Records of Kinesis and of what speaks its protocol: docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html. */
 import type { Alert, HttpResponse } from '../../../core/contract.ts';
-import type { PermanentError, RetriableError } from '../../../core/errors.ts';
-import type { JsonValue } from '../../../core/json.ts';
+import { type JsonValue, toText } from '../../../core/json.ts';
 import { answeredObject } from '../answer.ts';
 import { expectNoneRefused } from '../refused.ts';
-import { settle } from '../settle.ts';
-import { entryFailure } from './answers.ts';
 import type { AwsRequest } from './define.ts';
+import { settleEntries } from './entries.ts';
 import { jsonCall } from './json-api.ts';
 
 /** At most 500 records and 5 MiB, partition keys included. */
@@ -38,10 +36,10 @@ export function judgeRecords(response: HttpResponse, alerts: readonly Alert[], b
     expectNoneRefused(FailedRecordCount, alerts.length, response);
     return;
   }
-  const failed = new Map<number, RetriableError | PermanentError>();
-  for (const [index, record] of (Records as JsonValue[]).entries()) {
-    const code = (record as { ErrorCode?: JsonValue } | null)?.ErrorCode;
-    if (typeof code === 'string' && code !== '') failed.set(index, entryFailure(code, false));
-  }
-  settle(alerts.length, failed);
+  const codes = (Records as ({ ErrorCode?: JsonValue } | null)[]).map(record => toText(record?.ErrorCode));
+  const failed = [...codes.entries()].filter(([, code]) => code !== '');
+  settleEntries(
+    alerts.length,
+    failed.map(([position, code]) => ({ position, code, senderFault: false })),
+  );
 }

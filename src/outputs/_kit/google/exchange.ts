@@ -4,14 +4,9 @@ import { readFile } from 'node:fs/promises';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../../core/contract.ts';
 import { RetriableError } from '../../../core/errors.ts';
 import { answeredObject } from '../answer.ts';
+import type { AccessToken } from '../bearer.ts';
 import { judge } from '../http.ts';
 import type { AuthorizedUser, ExternalAccount, GoogleCredentials, ServiceAccount } from './credentials.ts';
-
-/** A token and how long it is good for. */
-export interface AccessToken {
-  text: string;
-  lifetimeMs: number;
-}
 
 export interface ExchangeContext {
   http: HttpClient;

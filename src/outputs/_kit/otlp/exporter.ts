@@ -3,18 +3,13 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Host } from '../../../core/contract.ts';
 import { createGrpcClient } from '../grpc.ts';
-import { excerptOf, judge } from '../http.ts';
-import { decode, encode, type Message } from '../protobuf.ts';
-import { EXPORT_RESPONSE, type Signal } from './messages.ts';
+import { judge } from '../http.ts';
+import { encode, type Message } from '../protobuf.ts';
+import type { Signal } from './messages.ts';
+import { type Rejection, rejectionIn, rejectionInText } from './rejection.ts';
 import type { OtlpSettings } from './settings.ts';
 
 const compress = promisify(gzip);
-
-/** What a receiver that took a request would not take of it. */
-export interface Rejection {
-  /** One line, without secrets. */
-  message: string;
-}
 
 export interface OtlpExporter {
   /**
@@ -53,7 +48,7 @@ export function createExporter(
         timeoutMs,
         signal: ends,
       });
-      return readRejection(answer, secrets);
+      return rejectionIn(answer, secrets);
     }
     const request = {
       method: 'POST' as const,
@@ -64,11 +59,12 @@ export function createExporter(
         ...headers,
       },
       body,
+      // OTLP's own form in JSON.
+      textType: 'application/json',
     };
     const response = await host.http.send(request, ends);
     judge(response, host.clock.now(), secrets);
-    const refused = refusedText(response.body);
-    return refused === undefined ? undefined : toRejection(refused, secrets);
+    return rejectionInText(response.body, secrets);
   }
 
   return {
@@ -78,32 +74,4 @@ export function createExporter(
     },
     close: () => client?.close(),
   };
-}
-
-/** An answer that cannot be read is no rejection: the call went well. */
-function readRejection(answer: Buffer, secrets: readonly string[]): Rejection | undefined {
-  try {
-    const { partialSuccess } = decode(EXPORT_RESPONSE, answer) as {
-      partialSuccess?: { rejected?: number; errorMessage?: string };
-    };
-    return partialSuccess?.rejected ? toRejection(partialSuccess.errorMessage ?? '', secrets) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function toRejection(text: string, secrets: readonly string[]): Rejection {
-  const said = excerptOf({ status: 200, headers: {}, body: text }, secrets);
-  return { message: `the receiver refused what it was sent${said === '' ? '' : `: ${said}`}` };
-}
-
-/**
- * The receiver's words when a 2xx answer says that items were refused; undefined when it does not. The answer has been
- * read as UTF-8, in which a number's bytes of 128 and up have become other characters: enough is left to tell a count
- * that is not 0 (field 1 within field 1), and the message (field 2) behind it.
- */
-function refusedText(body: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are bytes of a protobuf message
-  const match = /^\n[^\0-\x7f]*[\0-\x7f]\x08([^\0-\x7f]*[\0-\x7f])(?:\x12[^\0-\x7f]*[\0-\x7f])?/.exec(body);
-  return match && match[1] !== '\0' ? body.slice(match[0].length) : undefined;
 }

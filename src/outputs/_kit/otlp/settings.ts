@@ -4,6 +4,7 @@
  * (https://opentelemetry.io/docs/specs/otel/protocol/exporter).
  */
 import type { z } from 'zod';
+import type { TemplateBody } from '../../../core/contract.ts';
 import { flag, integer, oneOf, pairs, secret, url } from '../../../core/keys.ts';
 
 /** Keys of every OTLP output. @param path the path that its endpoint has by default, `/v1/traces` */
@@ -83,6 +84,13 @@ export function settingsProblems(config: OtlpConfig): { path: string; message: s
   const isValue = (value: string) => !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value);
   if (bad === 0 && headers.every(([name, value]) => isName(name) && isValue(value))) return [];
   return [{ path: 'headers', message: 'expected name=value, with commas between several' }];
+}
+
+/** A body of the user's own is OTLP's form in JSON, which goes over HTTP only. */
+export function templateBodyOf({ protocol }: Pick<OtlpConfig, 'protocol'>): TemplateBody {
+  return protocol === 'grpc'
+    ? { refused: 'gRPC takes no text; `protocol: http/protobuf` does, as JSON' }
+    : 'request';
 }
 
 /**

@@ -5,9 +5,8 @@ import { PermanentError, RetriableError } from '../../../../src/core/errors.ts';
 import { judgeAws } from '../../../../src/outputs/_kit/aws/answers.ts';
 import { ambientRegion, keySource, remembered } from '../../../../src/outputs/_kit/aws/credentials.ts';
 import { arnRegion, queueRegion, serviceUrl } from '../../../../src/outputs/_kit/aws/endpoint.ts';
-import { alertKey, batchKey, needsPath } from '../../../../src/outputs/_kit/aws/objects.ts';
+import { needsPath } from '../../../../src/outputs/_kit/aws/objects.ts';
 import { signRequest } from '../../../../src/outputs/_kit/aws/sign.ts';
-import { alertOfRule } from '../../../support/delivery.ts';
 
 const NOW = Date.parse('2026-01-31T12:00:00Z');
 
@@ -184,28 +183,9 @@ describe('answers', () => {
   });
 });
 
-describe('objects', () => {
-  const [one, two] = [alertOfRule('one'), alertOfRule('two')];
-
-  test('have the time of sending, and never the same key', () => {
-    const key = alertKey('/a/b/', one, NOW);
-    expect(key).toMatch(/^a\/b\/2026-01-31\/2026-01-31T12:00:00\.000\d{15}Z\.json$/);
-    expect(alertKey('', one, NOW)).toMatch(/^2026-01-31\//);
-    expect(alertKey('a', two, NOW)).not.toBe(alertKey('a', one, NOW));
-  });
-
-  test('of a batch lie in partitions', () => {
-    const key = batchKey('falco', [one, two], NOW);
-    expect(key).toMatch(
-      /^falco\/year=2026\/month=01\/day=31\/hour=12\/2026-01-31T12:00:00\.000Z-[0-9a-f]{16}\.ndjson\.gz$/,
-    );
-    expect(batchKey('falco', [two], NOW)).not.toBe(key);
-  });
-
-  test('go by path where the bucket cannot be a host', () => {
-    expect(needsPath('https://s3.eu-west-1.amazonaws.com', 'plain-name')).toBe(false);
-    expect(needsPath('https://s3.eu-west-1.amazonaws.com', 'with.dots')).toBe(true);
-    expect(needsPath('http://127.0.0.1:9000', 'plain-name')).toBe(true);
-    expect(needsPath('https://s3.eu-west-1.amazonaws.com', 'Upper_Case')).toBe(true);
-  });
+test('buckets go by path where they cannot be a host', () => {
+  expect(needsPath('https://s3.eu-west-1.amazonaws.com', 'plain-name')).toBe(false);
+  expect(needsPath('https://s3.eu-west-1.amazonaws.com', 'with.dots')).toBe(true);
+  expect(needsPath('http://127.0.0.1:9000', 'plain-name')).toBe(true);
+  expect(needsPath('https://s3.eu-west-1.amazonaws.com', 'Upper_Case')).toBe(true);
 });

@@ -1,0 +1,50 @@
+import type { Alert } from '../../core/contract.ts';
+import { toRfc3339Seconds } from '../_kit/times.ts';
+
+/** Attribute of the entry → output fields that it is taken from, the first that holds a text. */
+const ATTRIBUTES = {
+  'container.id': ['container.id'],
+  'container.name': ['container.name'],
+  'container.image.name': ['container.image'],
+  'k8s.namespace.name': ['k8s.ns.name', 'ka.target.namespace'],
+  'k8s.pod.name': ['k8s.pod.name'],
+  'k8s.pod.uid': ['k8s.pod.id'],
+  'process.executable.name': ['proc.name'],
+  'span.id': ['span.id'],
+};
+
+function toAttributes(alert: Alert): Record<string, string> {
+  const attributes: Record<string, string> = {};
+  for (const [attribute, fields] of Object.entries(ATTRIBUTES)) {
+    const values = fields.map(field => alert.outputFields[field]);
+    const value = values.find(one => typeof one === 'string');
+    if (typeof value === 'string') attributes[attribute] = value;
+  }
+  return attributes;
+}
+
+/** Tags like `T1059.004` and `mitre_execution`; the last of each kind counts. */
+function toMitre({ tags }: Alert): Record<string, string> {
+  const technique = tags.findLast(tag => /^T\d+(\.\d+)?$/.test(tag));
+  const tactic = tags.findLast(tag => /^mitre_\w+$/.test(tag));
+  return {
+    ...(technique && { 'mitre.technique': technique }),
+    ...(tactic && { 'mitre.tactic': tactic }),
+  };
+}
+
+export function toEntry(alert: Alert) {
+  const { output, outputFields, tags } = alert;
+  return {
+    timestamp: toRfc3339Seconds(alert),
+    'event.id': alert.uuid,
+    'event.name': alert.rule,
+    'event.provider': 'Falco',
+    severity: alert.priority,
+    ...(alert.hostname !== '' && { 'host.name': alert.hostname }),
+    'log.source': alert.source,
+    content: { output, output_fields: outputFields, ...(tags.length > 0 && { tags }) },
+    ...toMitre(alert),
+    ...toAttributes(alert),
+  };
+}

@@ -1,0 +1,55 @@
+import type { Alert } from '../../core/contract.ts';
+import type { HttpMessage } from '../_kit/http.ts';
+import { toNanos } from '../_kit/times.ts';
+import { joinUrl } from '../_kit/url.ts';
+import { toLine } from './line.ts';
+
+/** Nanoseconds in one unit of each precision; `u` and `n` are InfluxDB 1's names. */
+const UNITS = {
+  ns: 1n,
+  n: 1n,
+  us: 1_000n,
+  u: 1_000n,
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
+} as const;
+
+interface InfluxConfig {
+  hostport: string;
+  database: string;
+  organization: string;
+  bucket: string;
+  precision: keyof typeof UNITS;
+  user: string;
+  password: string;
+  token: string;
+  timestamp: boolean;
+}
+
+/** One request for all of them. */
+export function toRequest(alerts: readonly Alert[], config: InfluxConfig): HttpMessage {
+  // Points of one request without a time get the same one, and the last of those with the same tags would remain.
+  const timed = config.timestamp || alerts.length > 1;
+  const unit = UNITS[config.precision];
+  const query = new URLSearchParams(
+    config.organization !== '' && config.bucket !== ''
+      ? { org: config.organization, bucket: config.bucket }
+      : { db: config.database },
+  );
+  if (config.token === '' && config.user !== '' && config.password !== '') {
+    query.set('u', config.user);
+    query.set('p', config.password);
+  }
+  query.set('precision', config.precision);
+  return {
+    url: joinUrl(config.hostport, `${query.has('org') ? '/api/v2/write' : '/write'}?${query}`),
+    headers: {
+      'content-type': 'text/plain; charset=utf-8',
+      accept: 'application/json',
+      ...(config.token !== '' && { authorization: `Token ${config.token}` }),
+    },
+    body: alerts.map(alert => toLine(alert, timed ? toNanos(alert) / unit : undefined)).join('\n'),
+  };
+}

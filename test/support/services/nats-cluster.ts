@@ -1,0 +1,129 @@
+/** A NATS cluster with JetStream: three servers on this machine that know each other. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findProgram, freePorts, launch, listens, type Running, scratch } from './process.ts';
+
+export interface ClusterNode {
+  name: string;
+  port: number;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+  /** Starts it again with its data. */
+  start(): Promise<void>;
+}
+
+export interface NatsCluster {
+  nodes: readonly ClusterNode[];
+  /** Addresses of all nodes. */
+  servers: string[];
+  /** The node that leads a stream. */
+  leaderOf(stream: string): Promise<ClusterNode>;
+  /** Ends it and removes its data. */
+  remove(): Promise<void>;
+}
+
+const SIZE = 3;
+
+/** Starts a cluster and waits until JetStream has a leader. */
+export async function startNatsCluster(): Promise<NatsCluster> {
+  const folder = await scratch('nats-cluster');
+  const ports = await freePorts(3 * SIZE);
+  const [clients, routes, monitors] = [
+    ports.slice(0, SIZE),
+    ports.slice(SIZE, 2 * SIZE),
+    ports.slice(2 * SIZE),
+  ];
+  const nodes = await Promise.all(
+    clients.map(async (port, index) => {
+      const name = `n${index}`;
+      const file = join(folder.path, `${name}.conf`);
+      const settings = [
+        `server_name: ${name}`,
+        `listen: "127.0.0.1:${port}"`,
+        `http: "127.0.0.1:${monitors[index]}"`,
+        `jetstream { store_dir: "${join(folder.path, name)}" }`,
+        `cluster { name: test, listen: "127.0.0.1:${routes[index]}", routes: [ ${routes
+          .map(route => `"nats://127.0.0.1:${route}"`)
+          .join(', ')} ] }`,
+      ];
+      await writeFile(file, settings.join('\n'));
+      return new Node(name, port, monitors[index]!, file);
+    }),
+  );
+  await Promise.all(nodes.map(node => node.start()));
+  await until(async () => Boolean((await nodes[0]!.ask()).meta_cluster?.leader));
+  return {
+    nodes,
+    servers: clients.map(port => `nats://127.0.0.1:${port}`),
+    leaderOf: async stream => {
+      for (const node of nodes.filter(({ isRunning }) => isRunning)) {
+        const { account_details: accounts = [] } = await node.ask();
+        const found = accounts.flatMap(account => account.stream_detail).find(({ name }) => name === stream);
+        const leader = nodes.find(({ name }) => name === found?.cluster?.leader);
+        if (leader) return leader;
+      }
+      throw new Error(`the stream ${stream} has no leader`);
+    },
+    remove: async () => {
+      await Promise.all(nodes.map(node => node.kill()));
+      await folder.remove();
+    },
+  };
+}
+
+interface Monitor {
+  meta_cluster?: { leader?: string };
+  account_details?: { stream_detail: { name: string; cluster?: { leader?: string } }[] }[];
+}
+
+class Node implements ClusterNode {
+  readonly name: string;
+  readonly port: number;
+  readonly #monitor: number;
+  readonly #file: string;
+  #running: Running | undefined;
+
+  constructor(name: string, port: number, monitor: number, file: string) {
+    this.name = name;
+    this.port = port;
+    this.#monitor = monitor;
+    this.#file = file;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  async start(): Promise<void> {
+    this.#running = await launch({
+      command: findProgram('nats-server')!,
+      args: ['-c', this.#file],
+      ready: () => listens(this.port),
+      withinMs: 15_000,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#running?.stop();
+    this.#running = undefined;
+  }
+
+  async kill(): Promise<void> {
+    await this.#running?.stop('SIGKILL');
+    this.#running = undefined;
+  }
+
+  async ask(): Promise<Monitor> {
+    const answer = await fetch(`http://127.0.0.1:${this.#monitor}/jsz?accounts=true&streams=true`);
+    return (await answer.json()) as Monitor;
+  }
+}
+
+async function until(holds: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!(await holds().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error('the NATS cluster did not become ready');
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
