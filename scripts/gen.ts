@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toExampleYaml } from '../src/core/config/example.ts';
 import { toJsonSchema } from '../src/core/config/json-schema.ts';
+import { toChart } from './gen/chart.ts';
 import { fileName, toOutputIndex, toOutputPage, toReference } from './gen/docs.ts';
 import { findOutputs, readDefinitions, toRegistry } from './gen/registry.ts';
 import { requestOf } from './gen/sent.ts';
@@ -64,6 +65,9 @@ for (const definition of definitions) {
   put(PAGES + page, toOutputPage(definition, await requestOf(definition)));
 }
 removeOthers(pages);
+
+const read = (path: string) => readFileSync(at(path), 'utf8');
+for (const [path, text] of toChart(definitions, read)) put(path, text);
 
 if (check && changed.length > 0) {
   console.error(`not as \`npm run gen\` would write them:\n${changed.map(path => `  ${path}`).join('\n')}`);

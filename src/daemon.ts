@@ -77,6 +77,8 @@ class Running implements Daemon, Backend {
   #server!: HttpServer;
   #listening!: Listening;
   #watch: ConfigWatch | undefined;
+  /** The outputs of the first configuration are there; others come by a reload. */
+  #started = false;
   #reloading: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | undefined;
 
@@ -130,6 +132,8 @@ class Running implements Daemon, Backend {
               return Object.keys({ ...customFields, ...templatedFields });
             },
             counts: () => this.#metrics.counts(),
+            countedBefore: () => (this.#started ? this.#metrics.counts() : []),
+            sent: (...sent) => this.#metrics.tried(...sent),
             templateFailed: (output, error) => this.#templateFailed(output, error),
           }),
       });
@@ -148,6 +152,7 @@ class Running implements Daemon, Backend {
       throw error;
     }
     const { started } = await this.#fleet.reconcile(this.#config.outputs);
+    this.#started = true;
     const { address, port, plainPort } = this.#listening;
     this.log.info({ version, address, port, plainPort, outputs: started }, 'listening');
   }
@@ -204,7 +209,7 @@ class Running implements Daemon, Backend {
   async replayDeadLetters(filter: DeadLetterFilter): Promise<number> {
     const box = this.#spool.deadLetters;
     const queued = new Map<string, number>();
-    for (const { output } of allLetters(box, filter)) queued.set(output, (queued.get(output) ?? 0) + 1);
+    for await (const { output } of allLetters(box, filter)) queued.set(output, (queued.get(output) ?? 0) + 1);
     let total = 0;
     for (const [output, count] of queued) {
       if (!this.#fleet.has(output)) continue;

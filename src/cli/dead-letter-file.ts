@@ -15,10 +15,10 @@ const FILE = 'dead-letters.sqlite';
  * kept in memory, or the folder holds none.
  * @throws CliError (failure) when the file cannot be read
  */
-export function readDeadLetters(
+export async function readDeadLetters(
   spool: SpoolConfig,
   filter: DeadLetterFilter,
-): { letters: DeadLetter[]; total: number } | undefined {
+): Promise<{ letters: DeadLetter[]; total: number } | undefined> {
   const path = join(spool.path, FILE);
   if (spool.driver !== 'disk' || !existsSync(path)) return undefined;
   const box = new SqliteDeadLetters({
@@ -34,7 +34,7 @@ export function readDeadLetters(
     },
   });
   try {
-    return { letters: box.list(filter), total: box.count(filter.output) };
+    return { letters: await box.list(filter), total: box.count(filter.output) };
   } catch (error) {
     throw new CliError(EXIT.failure, `cannot read ${path}: ${(error as Error).message}`);
   } finally {

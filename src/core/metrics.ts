@@ -152,9 +152,10 @@ export class Metrics implements DeliveryObserver, IngestObserver {
 
   /** The counts of what came in and went out, for outputs that pass them on. */
   counts(): Count[] {
-    const { inputs, outputs } = this.#instruments;
+    const { inputs, refusals, outputs } = this.#instruments;
     return [
       ...inputs.counts().map(count => ({ of: 'inputs' as const, ...count })),
+      ...refusals.counts().map(count => ({ of: 'refusals' as const, ...count })),
       ...outputs.counts().map(count => ({ of: 'outputs' as const, ...count })),
     ];
   }

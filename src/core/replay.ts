@@ -10,11 +10,11 @@ import type { DeadLetter, DeadLetterFilter, DeadLetters, Delivery, Entry } from 
 const PAGE = 500;
 
 /** Dead letters that fit, newest first, read page by page. */
-export function* allLetters(box: DeadLetters, filter: DeadLetterFilter): Generator<DeadLetter> {
+export async function* allLetters(box: DeadLetters, filter: DeadLetterFilter): AsyncGenerator<DeadLetter> {
   let { before } = filter;
   let left = filter.limit ?? Number.POSITIVE_INFINITY;
   while (left > 0) {
-    const page = box.list({ ...filter, before, limit: Math.min(PAGE, left) });
+    const page = await box.list({ ...filter, before, limit: Math.min(PAGE, left) });
     yield* page;
     left -= page.length;
     before = page.at(-1)?.id;
@@ -24,13 +24,14 @@ export function* allLetters(box: DeadLetters, filter: DeadLetterFilter): Generat
 
 /** Dead letters; one goes when its output has accepted it, and stays when it was given up again. */
 export async function* replayLetters(
-  letters: Iterable<DeadLetter>,
+  letters: AsyncIterable<DeadLetter>,
   box: DeadLetters,
   clock: Clock,
 ): AsyncGenerator<Delivery> {
-  for (const { id, alert } of letters) {
+  for await (const { id, alert } of letters) {
     yield new ReplayDelivery(id, alert, clock.now(), {
-      accepted: () => void box.remove({ ids: [id] }),
+      // A letter that cannot be removed now is sent once more by the next replay.
+      accepted: () => void box.remove({ ids: [id] }).catch(() => undefined),
       refused: async () => {},
     });
   }

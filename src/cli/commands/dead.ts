@@ -72,7 +72,7 @@ async function storedLetters(options: ListOptions, { env, io }: Context): Promis
   ]);
   const { spool } = readConfig({ file: options.configFile, env });
   const { id: ids, ...filter } = toFilter(options);
-  const stored = readDeadLetters(spool, { ...filter, ids, limit: options.limit });
+  const stored = await readDeadLetters(spool, { ...filter, ids, limit: options.limit });
   if (!stored) return undefined;
   io.note(`no daemon answers; these are read from ${spool.path}\n`);
   const letters = stored.letters.map(letter => ({

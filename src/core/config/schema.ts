@@ -186,7 +186,7 @@ const tlsShape = {
 /** Go templates in place of what the output makes of an alert. */
 const templateShape = {
   body: text(
-    'The whole body of the request. Where the content type is JSON it has to be JSON; if it is not, the usual body goes out.',
+    'The whole body of the request, or the alert in it, as the page of the output says. What has to be JSON and is not is left out: the usual body goes.',
   ),
   text: text("Stands in for the alert's text (`output`)."),
   title: text("Stands in for the alert's rule."),

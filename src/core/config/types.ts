@@ -1,7 +1,8 @@
 /** The configuration after reading, checking and filling in: what the rest of the core is built from. */
 
-import type { BatchLimits, OutputDefinition } from '../contract.ts';
+import type { BatchLimits, OutputDefinition, ServerTls } from '../contract.ts';
 import type { ConfigProblem } from '../errors.ts';
+import type { NatsLogin } from '../nats/connect.ts';
 import type { TemplateConfig } from '../output-template.ts';
 import type { Priority } from '../priority.ts';
 import type { Match } from '../route.ts';
@@ -68,8 +69,8 @@ export interface AuthConfig {
 }
 
 export interface SpoolConfig {
-  driver: 'disk' | 'memory';
-  /** Data folder. */
+  driver: 'disk' | 'memory' | 'jetstream';
+  /** Data folder; with jetstream that of the local buffer. */
   path: string;
   durability: 'process' | 'power';
   /** Most bytes of log, unread and history together. */
@@ -84,6 +85,25 @@ export interface SpoolConfig {
   memoryBytes: number;
   segmentBytes: number;
   deadLetters: { maxCount: number; maxAgeMs: number };
+  /** With the driver jetstream only. */
+  jetstream?: JetStreamConfig;
+}
+
+/** The log on a NATS server or cluster, shared by all replicas that name the same stream. */
+export interface JetStreamConfig {
+  /** Addresses, as in `nats://host:port`. */
+  servers: readonly string[];
+  /** Name of the stream; what else there is on the server begins with it. */
+  stream: string;
+  /** Copies that a cluster keeps of each alert. */
+  replicas: number;
+  /** How to sign in; all empty where the addresses say it, or nobody asks. */
+  login: NatsLogin;
+  tls: ServerTls;
+  /** Most bytes of the local buffer that takes alerts while the server is away. */
+  bufferBytes: number;
+  /** How long the place of an output that was removed is kept. */
+  removedMs: number;
 }
 
 export interface EnrichConfig {

@@ -165,12 +165,12 @@ function alertsHandler(options: AppOptions): Handler {
   };
 }
 
-function listLetters({ backend }: AppOptions, request: Request, response: Response): void {
+async function listLetters({ backend }: AppOptions, request: Request, response: Response): Promise<void> {
   const params = paramsOf(request);
   const filter = parseLetterFilter(params, Date.now(), ['limit', 'before']);
   const limit = integerParam(params, 'limit', 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
   const before = integerParam(params, 'before', 0, Number.MAX_SAFE_INTEGER);
-  const letters = backend
+  const letters = await backend
     .deadLetters()
     .list({ ...filter, limit, ...(before === undefined ? {} : { before }) });
   const items = letters.map(
@@ -181,14 +181,14 @@ function listLetters({ backend }: AppOptions, request: Request, response: Respon
   sendText(response, `{"items":[${items.join(',')}],"total":${total}}`);
 }
 
-function removeLetters({ backend }: AppOptions, request: Request, response: Response): void {
+async function removeLetters({ backend }: AppOptions, request: Request, response: Response): Promise<void> {
   const params = paramsOf(request);
   const filter = parseLetterFilter(params, Date.now(), ['all']);
   const all = flagParam(params, 'all');
   if (!all && Object.keys(filter).length === 0) {
     throw new ApiError(400, 'say which with output, id, rule or since; or all=true');
   }
-  send(response, { removed: backend.deadLetters().remove(filter) });
+  send(response, { removed: await backend.deadLetters().remove(filter) });
 }
 
 async function replayLog({ backend }: AppOptions, request: Request): Promise<void> {

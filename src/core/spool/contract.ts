@@ -1,6 +1,6 @@
 /**
  * The spool: an append-only log of alerts with one cursor per consumer. Three drivers serve this contract (memory,
- * disk, and one on NATS JetStream to come); one suite in test/spool holds them to it.
+ * disk, and NATS JetStream for several replicas); one suite in test/spool holds them to it.
  */
 import type { Alert } from '../alert.ts';
 
@@ -69,6 +69,29 @@ export interface SpoolStats {
   setAside: number;
   /** Why appends are not durable at present; undefined when all is well. */
   fault: string | undefined;
+  /** Where the log is on a server. */
+  remote?: RemoteStats;
+}
+
+/** How this process gets on with the server that has the log. */
+export interface RemoteStats {
+  /** Whether the server can be reached and everything there is in order. */
+  connected: boolean;
+  /** Why alerts go into the local buffer at present: durable here, and seen by no output yet. */
+  detour: string | undefined;
+  /** Alerts and bytes in the local buffer. */
+  buffered: number;
+  bufferBytes: number;
+}
+
+/** How many alerts may go, over time. */
+export interface RateLimiter {
+  /** How many may go now; milliseconds since the epoch. */
+  available(now: number): number;
+  /** Takes what `available` has shown. */
+  take(count: number): void;
+  /** Milliseconds until it is worth asking again; 0 when one may go now. */
+  waitMs(now: number): number;
 }
 
 /** Where a new consumer, one without a cursor, starts. */
@@ -99,6 +122,11 @@ export interface Spool {
   trim(): Promise<void>;
   /** The dead letters of all consumers. */
   readonly deadLetters: DeadLetters;
+  /**
+   * A rate limit that all processes with this log share; absent where there is but one.
+   * @param ready told when alerts may go again
+   */
+  sharedLimit?(output: string, limit: { perSecond: number; burst: number }, ready: () => void): RateLimiter;
   /** Writes everything down and releases the folder. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -132,10 +160,11 @@ export interface DeadLetterFilter {
 export interface DeadLetters {
   add(letter: Omit<DeadLetter, 'id'>): Promise<number>;
   /** Newest first. */
-  list(filter?: DeadLetterFilter): DeadLetter[];
+  list(filter?: DeadLetterFilter): Promise<DeadLetter[]>;
+  /** How many there are; where the box is shared, as far as this process knows. */
   count(output?: string): number;
   /** Removes letters; how many there were. */
-  remove(filter: DeadLetterFilter): number;
+  remove(filter: DeadLetterFilter): Promise<number>;
 }
 
 /** The log is full and `overflow` is `reject`. */

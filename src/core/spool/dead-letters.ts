@@ -70,7 +70,7 @@ export class SqliteDeadLetters implements DeadLetters {
     return Number(result.lastInsertRowid);
   }
 
-  list(filter: DeadLetterFilter = {}): DeadLetter[] {
+  async list(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
     const store = this.#existing();
     if (!store) return [];
     const { where, values } = toSql(filter);
@@ -86,7 +86,7 @@ export class SqliteDeadLetters implements DeadLetters {
     return output === undefined ? store.total : (store.counts.get(output) ?? 0);
   }
 
-  remove(filter: DeadLetterFilter): number {
+  async remove(filter: DeadLetterFilter): Promise<number> {
     const store = this.#existing();
     if (!store) return 0;
     const { where, values } = toSql(filter);

@@ -35,7 +35,11 @@ export interface DiskDeps extends SpoolDeps {
  * @throws SpoolFaultError when the folder cannot be used at all
  */
 export async function openSpool(config: SpoolConfig, deps: SpoolDeps): Promise<Spool> {
-  return config.driver === 'memory' ? openMemorySpool(config, deps) : openDiskSpool(config, deps);
+  if (config.driver === 'memory') return openMemorySpool(config, deps);
+  if (config.driver === 'disk') return openDiskSpool(config, deps);
+  // The client of NATS is loaded only where the log is there.
+  const { openJetStreamSpool } = await import('./jetstream/open.ts');
+  return openJetStreamSpool(config, { ...deps, openBuffer: buffer => openDiskSpool(buffer, deps) });
 }
 
 /** Opens a spool that lives in memory. */

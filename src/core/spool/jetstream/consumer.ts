@@ -1,0 +1,238 @@
+/** The consumer of one output: what the worker asks for is asked of the server, a little ahead. */
+import { setImmediate } from 'node:timers/promises';
+import type { Consumer, ConsumerStats, Delivery } from '../contract.ts';
+import { Lane, type LaneOptions } from './lane.ts';
+import type { Session } from './link.ts';
+import { toToken } from './names.ts';
+import { ARRIVED } from './publisher.ts';
+import { Puller } from './puller.ts';
+
+/** Alerts asked for ahead of their being taken. */
+const LEAST_AHEAD = 64;
+const MOST_AHEAD = 2048;
+/** Asked for even when memory is short, or nothing would move. */
+const ALWAYS = 16;
+/** Not taken from for so long, alerts go back: another replica may get them out. */
+const UNWANTED_MS = 10_000;
+/** Closed for so long, nobody will open it again soon. */
+const ABANDONED_MS = 5_000;
+const FIRST_GUESS_BYTES = 1024;
+/** Longest wait: Node's timers overflow beyond 2^31 ms. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
+
+export interface StreamConsumerOptions extends LaneOptions {
+  stream: string;
+  /** Bytes of alerts that may still be fetched, all outputs together. */
+  room(): number;
+  /** Asks the server for its numbers if those at hand are old. */
+  stale(): void;
+  /** The consumer cannot be asked. */
+  failed(error: unknown): void;
+}
+
+/** What the server says of the consumer. */
+interface Remote {
+  pending: number;
+  ackPending: number;
+  oldestAt: number | undefined;
+}
+
+/** Lives as long as the spool; opened and closed as outputs come and go. */
+export class StreamConsumer implements Consumer {
+  readonly name: string;
+  readonly lane: Lane;
+  readonly #options: StreamConsumerOptions;
+  readonly #puller: Puller;
+  #remote: Remote = { pending: 0, ackPending: 0, oldestAt: undefined };
+  #dropped = 0;
+  /** Everything up to this sequence was handed out to somebody or counted as dropped. */
+  #countedTo: number | undefined;
+  #isOpen = false;
+  #closedAt = performance.now();
+  #wantedAt = Number.NEGATIVE_INFINITY;
+  #averageBytes = FIRST_GUESS_BYTES;
+  #waiters: { signal: AbortSignal; resolve: () => void }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #isWaking = false;
+
+  constructor(options: StreamConsumerOptions) {
+    this.#options = options;
+    this.name = options.output;
+    this.lane = new Lane(options);
+    this.#puller = new Puller({
+      stream: options.stream,
+      consumer: toToken(options.output),
+      failed: options.failed,
+      ended: () => this.wake(),
+      arrived: message => {
+        this.#averageBytes += (message.data.length - this.#averageBytes) / 16;
+        this.#remote.pending = message.info.pending;
+        this.#countedTo = Math.max(this.#countedTo ?? 0, message.info.streamSequence);
+        this.lane.arrived(message);
+        this.#wakeSoon();
+      },
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  open(): this {
+    if (this.#isOpen) throw new Error(`the consumer ${JSON.stringify(this.name)} is open already`);
+    this.#isOpen = true;
+    this.lane.open();
+    return this;
+  }
+
+  up(session: Session): void {
+    this.#puller.up(session);
+    this.wake();
+  }
+
+  down(): void {
+    this.#puller.down();
+  }
+
+  async pull(max: number, signal: AbortSignal): Promise<Delivery[]> {
+    while (this.#isOpen && !signal.aborted && max >= 1) {
+      const deliveries = this.take(max);
+      if (deliveries.length > 0) return deliveries;
+      await this.#wait(signal);
+    }
+    return [];
+  }
+
+  take(max: number): Delivery[] {
+    if (!this.#isOpen || max < 1) return [];
+    this.#wantedAt = performance.now();
+    const taken = this.lane.take(max);
+    this.#fill(max - taken.length);
+    return taken;
+  }
+
+  hasten(): void {
+    this.lane.hasten();
+    this.wake();
+  }
+
+  stats(): ConsumerStats {
+    this.#options.stale();
+    const { pending, ackPending, oldestAt } = this.#remote;
+    const depth = pending + Math.max(ackPending, this.lane.size);
+    return {
+      depth,
+      ...this.lane.count(),
+      oldestAt: depth === 0 ? undefined : oldestAt,
+      dropped: this.#dropped,
+    };
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#closedAt = performance.now();
+    clearTimeout(this.#timer);
+    this.#puller.cancel();
+    this.lane.close();
+    this.wake();
+  }
+
+  /** Gives back whatever is in hand. */
+  release(): void {
+    this.#puller.cancel();
+    this.lane.release();
+  }
+
+  /** Regular care. @param first the oldest sequence in the stream */
+  sweep(first: number): void {
+    const now = performance.now();
+    if (!this.#isOpen) {
+      if (this.lane.size > 0 && now - this.#closedAt > ABANDONED_MS) this.release();
+      else this.lane.sweep(true, first);
+      return;
+    }
+    const isWanted = this.#waiters.length > 0 || now - this.#wantedAt < UNWANTED_MS;
+    if (!isWanted) this.#puller.cancel();
+    this.lane.sweep(isWanted, first);
+  }
+
+  /** Where it has to go on should the server have lost it; undefined: it was never there. */
+  get resumeAt(): number | undefined {
+    return this.#countedTo === undefined ? undefined : Math.min(this.lane.lowest, this.#countedTo + 1);
+  }
+
+  /**
+   * Asks the server how far the consumer is.
+   * @param first the oldest sequence in the stream
+   * @returns how many alerts were dropped unread since the last time
+   */
+  async refresh({ manager }: Session, first: number): Promise<number> {
+    const { stream } = this.#options;
+    const info = await manager.consumers.info(stream, toToken(this.name));
+    const { stream_seq: delivered } = info.delivered;
+    const known = Math.max(this.#countedTo ?? first - 1, delivered);
+    const dropped = Math.max(0, first - 1 - known);
+    this.#dropped += dropped;
+    this.#countedTo = Math.max(known, first - 1);
+    const isIdle = info.num_pending + info.num_ack_pending === 0;
+    const oldest = Math.max(info.ack_floor.stream_seq + 1, first);
+    this.#remote = {
+      pending: info.num_pending,
+      ackPending: info.num_ack_pending,
+      oldestAt: isIdle
+        ? undefined
+        : (this.lane.get(oldest)?.appendedAt ?? (await this.#timeOf(manager, oldest))),
+    };
+    return dropped;
+  }
+
+  /** Lets waiting pulls look again. */
+  wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      waiter.signal.removeEventListener('abort', this.#onAbort);
+      waiter.resolve();
+    }
+  }
+
+  readonly #onAbort = (): void => this.wake();
+
+  async #timeOf(manager: Session['manager'], seq: number): Promise<number | undefined> {
+    const message = await manager.direct.getMessage(this.#options.stream, { seq }).catch(() => undefined);
+    return message ? Number(message.header?.get(ARRIVED)) || message.time.getTime() : undefined;
+  }
+
+  /** Alerts come one by one; those of one turn of the event loop are handed out together. */
+  #wakeSoon(): void {
+    if (this.#isWaking || this.#waiters.length === 0) return;
+    this.#isWaking = true;
+    void setImmediate().then(() => {
+      this.#isWaking = false;
+      this.wake();
+    });
+  }
+
+  /** Keeps some alerts ahead of those that are wanted. */
+  #fill(wanted: number): void {
+    const ahead = Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, 2 * wanted));
+    const there = this.lane.ready + this.#puller.outstanding;
+    if (there > ahead / 2) return;
+    const room = Math.floor(this.#options.room() / this.#averageBytes);
+    const count = Math.min(ahead - there, Math.max(room, ALWAYS - there));
+    if (count > 0) this.#puller.request(count);
+  }
+
+  #wait(signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      signal.addEventListener('abort', this.#onAbort);
+      this.#waiters.push({ signal, resolve });
+      const due = this.lane.nextDue();
+      clearTimeout(this.#timer);
+      if (due === Number.POSITIVE_INFINITY) return;
+      const waitMs = Math.min(Math.max(0, Math.ceil(due - performance.now())), MAX_WAIT_MS);
+      this.#timer = setTimeout(() => this.wake(), waitMs);
+    });
+  }
+}

@@ -1,0 +1,58 @@
+/** An alert of the stream in the hands of this process. */
+import type { Alert } from '../../alert.ts';
+import type { Delivery } from '../contract.ts';
+import type { Waiting } from '../retry-heap.ts';
+
+/**
+ * `ready` to be handed out, `out` with the worker, `waiting` for its next try, `burying` on its way into the dead
+ * letters, or `gone`: settled, or not ours any more.
+ */
+export type HeldState = 'ready' | 'out' | 'waiting' | 'burying' | 'gone';
+
+export interface Keeper {
+  acked(held: Held): void;
+  retried(held: Held, afterMs: number): void;
+  buried(held: Held, error: Error): Promise<void>;
+}
+
+export class Held implements Delivery, Waiting {
+  /** Sequence in the stream. */
+  readonly offset: number;
+  readonly appendedAt: number;
+  readonly alert: Alert;
+  readonly attempt: number;
+  /** Subject that takes what becomes of it. */
+  reply: string;
+  state: HeldState = 'ready';
+  /** When its next try is due, on the monotonic clock. */
+  due = 0;
+  /** When the server last heard that it is in our hands, on the monotonic clock. */
+  touchedAt: number;
+  readonly #keeper: Keeper;
+
+  constructor(
+    from: Pick<Held, 'offset' | 'appendedAt' | 'alert' | 'attempt' | 'reply' | 'touchedAt'>,
+    keeper: Keeper,
+  ) {
+    this.offset = from.offset;
+    this.appendedAt = from.appendedAt;
+    this.alert = from.alert;
+    this.attempt = from.attempt;
+    this.reply = from.reply;
+    this.touchedAt = from.touchedAt;
+    this.#keeper = keeper;
+  }
+
+  ack(): void {
+    if (this.state === 'out') this.#keeper.acked(this);
+  }
+
+  retry(afterMs: number, _error: Error): void {
+    if (this.state === 'out') this.#keeper.retried(this, afterMs);
+  }
+
+  bury(error: Error): Promise<void> {
+    if (this.state !== 'out') return Promise.resolve();
+    return this.#keeper.buried(this, error);
+  }
+}

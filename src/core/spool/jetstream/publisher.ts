@@ -1,0 +1,177 @@
+/**
+ * Puts alerts into the stream: published one behind the other without waiting, each counted as stored when the stream
+ * has acknowledged it. Wire format of the acknowledgement: docs.nats.io, JetStream, publishing.
+ */
+import type * as Transport from '@nats-io/transport-node';
+import type { Alert } from '../../alert.ts';
+import type { Session } from './link.ts';
+
+/** Header with the time of the alert's arrival, in milliseconds since the epoch: the stream has only that of storing. */
+export const ARRIVED = 'Tiercel-Arrived';
+const MESSAGE_ID = 'Nats-Msg-Id';
+
+/** An acknowledgement that takes longer is not waited for: the alert goes the other way. */
+const ACK_TIMEOUT_MS = 2_000;
+const CHECK_MS = 250;
+/** Headers, subject and framing that come on top of the alert's bytes. */
+const OVERHEAD_BYTES = 512;
+
+/** server/errors.json of nats-server: the stream is at its limit and discards what is new. */
+const STREAM_FULL = new Set([10077, 10048]);
+
+/** Some alerts were not stored, or may not have been. */
+export class PublishError extends Error {
+  override readonly name = 'PublishError';
+  /** The stream is full and set to refuse. */
+  readonly isFull: boolean;
+
+  constructor(message: string, isFull = false) {
+    super(message);
+    this.isFull = isFull;
+  }
+}
+
+/** Alerts published together. */
+interface Group extends PromiseWithResolvers<void> {
+  left: number;
+  error: PublishError | undefined;
+  sentAt: number;
+}
+
+interface Answer {
+  seq?: number;
+  error?: { err_code?: number; description?: string };
+}
+
+export class Publisher {
+  readonly #transport: typeof Transport;
+  readonly #subject: string;
+  readonly #stored: (offset: number) => void;
+  readonly #pending = new Map<string, Group>();
+  #connection: Transport.NatsConnection | undefined;
+  #inbox = '';
+  #subscription: Transport.Subscription | undefined;
+  #count = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param stored told of the offset of each alert that was stored */
+  constructor(transport: typeof Transport, subject: string, stored: (offset: number) => void) {
+    this.#transport = transport;
+    this.#subject = subject;
+    this.#stored = stored;
+  }
+
+  up({ connection }: Session): void {
+    this.#connection = connection;
+    this.#inbox = this.#transport.createInbox();
+    this.#subscription = this.#subscribe(connection);
+  }
+
+  /** What is under way may or may not have been stored. */
+  down(): void {
+    this.#failAll(new PublishError('the connection to NATS was lost'));
+    this.#connection = undefined;
+    this.#subscription?.unsubscribe();
+    this.#subscription = undefined;
+  }
+
+  /** Whether an alert of that size can be stored at all. */
+  fits(alert: Alert): boolean {
+    const limit = this.#connection?.info?.max_payload;
+    return limit === undefined || alert.bytes.length + OVERHEAD_BYTES <= limit;
+  }
+
+  /**
+   * Resolves when the stream has all alerts.
+   * @param arrivedAt milliseconds since the epoch, of each alert
+   * @throws PublishError when not all are known to be stored
+   */
+  publish(alerts: readonly Alert[], arrivedAt: (index: number) => number): Promise<void> {
+    const connection = this.#connection;
+    if (!connection) return Promise.reject(new PublishError('not connected to NATS'));
+    const group: Group = {
+      ...Promise.withResolvers<void>(),
+      left: alerts.length,
+      error: undefined,
+      sentAt: performance.now(),
+    };
+    this.#timer ??= setInterval(() => this.#check(), CHECK_MS).unref();
+    alerts.forEach((alert, index) => {
+      const token = (this.#count++).toString(36);
+      const headers = this.#transport.headers();
+      headers.set(MESSAGE_ID, alert.uuid);
+      headers.set(ARRIVED, String(arrivedAt(index)));
+      this.#pending.set(token, group);
+      try {
+        connection.publish(this.#subject, alert.bytes, { headers, reply: `${this.#inbox}.${token}` });
+      } catch (error) {
+        this.#pending.delete(token);
+        settle(group, new PublishError((error as Error).message));
+      }
+    });
+    return group.promise;
+  }
+
+  close(): void {
+    this.down();
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #subscribe(connection: Transport.NatsConnection): Transport.Subscription {
+    const prefix = this.#inbox.length + 1;
+    return connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error) return this.#failAll(new PublishError(error.message));
+        const token = message.subject.slice(prefix);
+        const group = this.#pending.get(token);
+        if (!group) return;
+        this.#pending.delete(token);
+        settle(group, this.#read(message));
+      },
+    });
+  }
+
+  #read(message: Transport.Msg): PublishError | undefined {
+    // Nobody listens to the subject: the stream has no leader at present.
+    if (message.data.length === 0) return new PublishError('no JetStream stream takes the alerts at present');
+    let answer: Answer;
+    try {
+      answer = JSON.parse(message.string()) as Answer;
+    } catch {
+      return new PublishError('something else than JetStream answers');
+    }
+    if (answer.error) {
+      const { err_code = 0, description = 'no reason given' } = answer.error;
+      return new PublishError(`JetStream refused the alert: ${description}`, STREAM_FULL.has(err_code));
+    }
+    if (answer.seq) this.#stored(answer.seq);
+    return undefined;
+  }
+
+  #check(): void {
+    if (this.#pending.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
+    const late = performance.now() - ACK_TIMEOUT_MS;
+    for (const [token, group] of this.#pending) {
+      if (group.sentAt > late) return;
+      this.#pending.delete(token);
+      settle(group, new PublishError('JetStream does not acknowledge'));
+    }
+  }
+
+  #failAll(error: PublishError): void {
+    for (const group of this.#pending.values()) settle(group, error);
+    this.#pending.clear();
+  }
+}
+
+function settle(group: Group, error: PublishError | undefined): void {
+  group.error ??= error;
+  if (--group.left > 0) return;
+  if (group.error) group.reject(group.error);
+  else group.resolve();
+}

@@ -1,0 +1,68 @@
+/** What the server last said of the stream. */
+import type { StreamInfo } from '@nats-io/jetstream';
+import type { Session } from './link.ts';
+import { ARRIVED } from './publisher.ts';
+
+export class StreamState {
+  readonly #stream: string;
+  #messages = 0;
+  #bytes = 0;
+  #first = 1;
+  #next = 1;
+  #oldestAt: number | undefined;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(stream: string) {
+    this.#stream = stream;
+  }
+
+  get messages(): number {
+    return this.#messages;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Sequence of the oldest message; that of the next one when there is none. */
+  get first(): number {
+    return this.#messages === 0 ? this.#next : this.#first;
+  }
+
+  /** Sequence of the next message. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** When the oldest alert arrived, in milliseconds since the epoch. */
+  get oldestAt(): number | undefined {
+    return this.#messages === 0 ? undefined : this.#oldestAt;
+  }
+
+  /** How old this is, in milliseconds. */
+  get ageMs(): number {
+    return performance.now() - this.#refreshedAt;
+  }
+
+  /** A message was stored. */
+  stored(seq: number): void {
+    if (seq >= this.#next) this.#next = seq + 1;
+  }
+
+  async refresh({ manager }: Session): Promise<StreamInfo> {
+    const info = await manager.streams.info(this.#stream);
+    const { messages, bytes, first_seq, last_seq } = info.state;
+    const isSame = this.#messages > 0 && first_seq === this.#first && this.#oldestAt !== undefined;
+    // A stream that was made anew begins anew.
+    this.#next = last_seq < this.#first - 1 ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
+    this.#messages = messages;
+    this.#bytes = bytes;
+    this.#first = first_seq;
+    this.#refreshedAt = performance.now();
+    if (messages > 0 && !isSame) {
+      const oldest = await manager.direct.getMessage(this.#stream, { seq: first_seq }).catch(() => null);
+      if (oldest) this.#oldestAt = Number(oldest.header?.get(ARRIVED)) || oldest.time.getTime();
+    }
+    return info;
+  }
+}
