@@ -61,6 +61,7 @@ export class Connection implements AnswerSink, Controller {
   #handler: AnswerHandler | undefined;
   #hasHead = false;
   #isStarting = false;
+  #isFlushed = true;
   #isOpen = false;
   #isGone = false;
   #failure: Error | undefined;
@@ -104,7 +105,8 @@ export class Connection implements AnswerSink, Controller {
       return;
     }
     this.#reader.expect();
-    this.#socket.write(request);
+    this.#isFlushed = false;
+    this.#socket.write(request, this.#onFlushed);
   }
 
   /** Gives up the answer, and the connection with it. */
@@ -146,15 +148,28 @@ export class Connection implements AnswerSink, Controller {
     this.#handler = undefined;
     clearTimeout(this.#stall);
     this.#stall = undefined;
-    // An answer may come before the request has gone out: the rest of it would be taken for the next one.
-    const isIdle =
-      isReusable && this.#socket.writableLength === 0 && !this.#socket.destroyed && !this.#isGone;
-    if (!isIdle) {
+    if (!isReusable || this.#socket.destroyed || this.#isGone) {
       this.#socket.destroy();
       this.#closed();
+      handler?.onResponseEnd(this);
+      return;
     }
     handler?.onResponseEnd(this);
-    if (!isIdle) return;
+    // An answer may come before its request has gone out, which would mix with the next one.
+    if (this.#isFlushed) this.#release();
+    else this.#watch();
+  }
+
+  readonly #onFlushed = (error?: Error | null): void => {
+    if (error) return;
+    this.#isFlushed = true;
+    if (this.#handler || this.#isGone) return;
+    clearTimeout(this.#stall);
+    this.#stall = undefined;
+    this.#release();
+  };
+
+  #release(): void {
     this.idleSince = performance.now();
     this.#owner.ready(this);
   }
@@ -187,7 +202,7 @@ export class Connection implements AnswerSink, Controller {
     return true;
   }
 
-  /** The rest of a body has to come without long pauses. */
+  /** The rest of a body has to come without long pauses, and the rest of a request to go. */
   #watch(): void {
     if (this.#stall) {
       this.#stall.refresh();
