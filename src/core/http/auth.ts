@@ -52,8 +52,13 @@ export class Auth {
 
   /** Whether the sender may post alerts and read. */
   allows(request: IncomingMessage): boolean {
-    if (this.open || enteredBySecret.has(request)) return true;
-    const credentials = credentialsOf(request);
+    return enteredBySecret.has(request) || this.admits(request.headers.authorization);
+  }
+
+  /** Whether a sender with this `Authorization` header, and without the secret path, may post alerts and read. */
+  admits(authorization: string | undefined): boolean {
+    if (this.open) return true;
+    const credentials = credentialsOf(authorization);
     if (credentials === undefined) return false;
     if (credentials.scheme === 'bearer') {
       return matches(this.#token, credentials.value) || matches(this.#admin, credentials.value);
@@ -67,7 +72,7 @@ export class Auth {
       return { status: 403, message: 'a page of another origin may not change anything here' };
     }
     if (this.#admin) {
-      const credentials = credentialsOf(request);
+      const credentials = credentialsOf(request.headers.authorization);
       if (credentials?.scheme === 'bearer' && matches(this.#admin, credentials.value)) return undefined;
       return { status: 401, message: 'this wants the admin token as a bearer token' };
     }
@@ -101,8 +106,8 @@ function matches(expected: Buffer | undefined, found: string): boolean {
   return expected !== undefined && timingSafeEqual(expected, digest(found));
 }
 
-function credentialsOf(request: IncomingMessage): { scheme: 'bearer' | 'basic'; value: string } | undefined {
-  const match = /^(bearer|basic) +(\S+) *$/i.exec(request.headers.authorization ?? '');
+function credentialsOf(authorization = ''): { scheme: 'bearer' | 'basic'; value: string } | undefined {
+  const match = /^(bearer|basic) +(\S+) *$/i.exec(authorization);
   return match ? { scheme: match[1]!.toLowerCase() as 'bearer' | 'basic', value: match[2]! } : undefined;
 }
 

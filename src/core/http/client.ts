@@ -1,8 +1,7 @@
 /**
- * The one way out over HTTP: keep-alive pools on undici's `dispatch`, with the output's TLS, proxy and headers. Reads
- * every answer to its end, so that connections are used again.
+ * The one way out over HTTP: keep-alive pools with the output's TLS, proxy and headers. Reads every answer to its end,
+ * so that connections are used again. Tunnels through proxies are undici's.
  */
-import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { ConnectionConfig } from '../config/types.ts';
 import type { HttpClient, HttpRequest, HttpResponse, ServerTls } from '../contract.ts';
 import { PermanentError, RetriableError } from '../errors.ts';
@@ -10,6 +9,10 @@ import { ClientTls } from './client-tls.ts';
 import { Exchange } from './exchange.ts';
 import { toHttpFailure } from './failures.ts';
 import { type ProxyEnvironment, proxyFor } from './proxy.ts';
+import { openTunnel } from './tunnel.ts';
+import type { AnswerHandler } from './wire/connection.ts';
+import { WirePool } from './wire/pool.ts';
+import type { WireRequest } from './wire/request.ts';
 
 export { readTls, trustedCertificates } from './client-tls.ts';
 
@@ -65,9 +68,18 @@ interface Call {
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
+/** Sends requests to one origin. */
+export interface HttpDispatcher {
+  /** @throws WireError and others that `toHttpFailure` knows, when the request cannot be sent at all */
+  dispatch(request: WireRequest, handler: AnswerHandler): void;
+  /** Lets what is under way end. */
+  close(): void;
+  destroy(): void;
+}
+
 /** What a request to an origin goes through. */
 interface Route {
-  dispatcher: Dispatcher;
+  dispatcher: HttpDispatcher;
   /** For a proxy that is asked for plain HTTP: the request line holds the whole URL. */
   absolute: { host: string; headers: readonly string[] } | undefined;
 }
@@ -125,7 +137,7 @@ class PooledClient implements HttpClient {
     this.#closed = true;
     const routes = [...this.#routes.values()];
     this.#routes.clear();
-    await Promise.all(routes.map(({ dispatcher }) => dispatcher.destroy()));
+    for (const { dispatcher } of routes) dispatcher.destroy();
   }
 
   #once({ target, request, own, custom, signal }: Call): Promise<HttpResponse> {
@@ -148,7 +160,6 @@ class PooledClient implements HttpClient {
         }
         dispatcher.dispatch(
           {
-            origin: target.origin,
             path: absolute ? target.origin + target.path : target.path,
             method: request.method,
             headers,
@@ -179,7 +190,7 @@ class PooledClient implements HttpClient {
       const [oldest, route] = this.#routes.entries().next().value!;
       this.#routes.delete(oldest);
       // What is under way there may end first.
-      void route.dispatcher.close();
+      route.dispatcher.close();
     }
     const route = this.#connect(target);
     this.#routes.set(target.origin, route);
@@ -188,55 +199,35 @@ class PooledClient implements HttpClient {
 
   #connect(target: Target): Route {
     const proxy = proxyFor(target.url, this.#env, this.#options.connection.proxy);
-    if (!proxy) return { dispatcher: new Pool(target.origin, this.#poolOptions()), absolute: undefined };
+    if (!proxy) return { dispatcher: this.#pool(target.url), absolute: undefined };
     const token = basicAuthorization(proxy);
     if (target.url.protocol === 'http:' && proxy.protocol !== 'socks5:') {
       return {
-        dispatcher: new Pool(proxy.origin, this.#poolOptions()),
+        dispatcher: this.#pool(proxy),
         absolute: { host: target.url.host, headers: token ? ['proxy-authorization', token] : [] },
       };
     }
-    const timeout = this.#connectTimeoutMs;
-    const uri = proxy.protocol === 'socks5:' ? proxy.href : proxy.origin;
-    return {
-      dispatcher: new ProxyAgent({
-        ...this.#poolOptions(),
-        uri,
-        token,
-        requestTls: { ...this.#tls.options(), timeout },
-        proxyTls: { ...this.#tls.options(), servername: undefined, timeout },
-        clientFactory: (origin, settings) => new Pool(origin, { ...settings, headersTimeout: timeout }),
-      }),
-      absolute: undefined,
-    };
+    const { connections } = this.#options;
+    const dispatcher = openTunnel(target.origin, {
+      proxy,
+      token,
+      connections,
+      tls: () => this.#tls.options(),
+      ...this.#limits,
+    });
+    return { dispatcher, absolute: undefined };
   }
 
-  get #connectTimeoutMs(): number {
-    return this.#options.connectTimeoutMs ?? 10_000;
+  #pool(origin: URL): WirePool {
+    const { connections } = this.#options;
+    return new WirePool({ origin, connections, tls: () => this.#tls.options(), ...this.#limits });
   }
 
-  #poolOptions(): Pool.Options {
-    // Sessions are kept by the connector; a new one is made only when the certificates have changed.
-    let connector: { context: unknown; connect: buildConnector.connector } | undefined;
+  get #limits() {
     return {
-      connections: this.#options.connections,
-      pipelining: 1,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      // The signal ends what takes too long; a second clock would only cost.
-      headersTimeout: 0,
-      bodyTimeout: this.#options.bodyTimeoutMs ?? 3_000,
-      connect: (options, callback) => {
-        try {
-          const tls = options.protocol === 'https:' ? this.#tls.options() : undefined;
-          if (!connector || connector.context !== tls?.secureContext) {
-            const connect = buildConnector({ ...tls, timeout: this.#connectTimeoutMs });
-            connector = { context: tls?.secureContext, connect };
-          }
-          connector.connect(options, callback);
-        } catch (error) {
-          callback(error as Error, null);
-        }
-      },
+      keepAliveMs: KEEP_ALIVE_MS,
+      connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
+      bodyTimeoutMs: this.#options.bodyTimeoutMs ?? 3_000,
     };
   }
 }

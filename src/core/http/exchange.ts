@@ -1,9 +1,9 @@
-/** One request and its answer, between undici's callbacks and a promise. */
+/** One request and its answer, between the callbacks of a connection and a promise. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher } from 'undici';
 import type { HttpResponse } from '../contract.ts';
 import { PermanentError, RetriableError } from '../errors.ts';
 import { toHttpFailure } from './failures.ts';
+import type { AnswerHandler, Controller } from './wire/connection.ts';
 
 /** Kept of an answer's body, unless the request asks for more. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -24,9 +24,9 @@ export interface ExchangeOptions {
  * Once a status has arrived, it is the answer: a body that stalls or breaks off is cut where it ends. Taking it for a
  * failure would send an alert again and again that was accepted.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements AnswerHandler {
   readonly #options: ExchangeOptions;
-  #controller: Dispatcher.DispatchController | undefined;
+  #controller: Controller | undefined;
   #settled = false;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
@@ -61,27 +61,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#options.reject(error);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestStart(controller: Controller): void {
     this.#controller = controller;
     // Aborted while it waited for a connection.
     if (this.#settled) controller.abort(abortError(this.#options.signal));
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: IncomingHttpHeaders,
-  ): void {
+  onResponseStart(_controller: Controller, status: number, headers: IncomingHttpHeaders): void {
     // 103 and the like come before the answer.
     if (status < 200) return;
     this.#status = status;
     this.#headers = headers;
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(controller: Controller, chunk: Buffer): void {
     const kept = this.#options.maxAnswerBytes ?? MAX_BODY_BYTES;
     const room = kept - Math.min(this.#bytes, kept);
-    // A copy: undici's chunk is a piece of a larger buffer that would be kept with it.
+    // A copy: the chunk is only lent.
     if (room > 0) this.#chunks.push(Buffer.from(chunk.subarray(0, room)));
     this.#bytes += chunk.length;
     if (this.#bytes > Math.max(kept, MAX_DRAIN_BYTES)) {
@@ -94,7 +90,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#answer();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onResponseError(_controller: Controller, error: Error): void {
     if (this.#status > 0) this.#answer();
     else this.fail(toHttpFailure(error, this.#options.target.origin));
   }

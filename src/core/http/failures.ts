@@ -22,12 +22,18 @@ const NETWORK_TEXTS: Record<string, string> = {
   EHOSTUNREACH: 'the host cannot be reached',
   ENETUNREACH: 'the network cannot be reached',
   ETIMEDOUT: 'the connection timed out',
+  WIRE_CLOSED: 'the connection was closed before the answer',
+  WIRE_NOT_HTTP: 'the answer is not HTTP',
+  WIRE_HEADERS_OVERFLOW: 'the headers of the answer are too large',
+  // Through a proxy's tunnel, undici reads the answers.
   UND_ERR_SOCKET: 'the connection was closed before the answer',
   UND_ERR_HEADERS_OVERFLOW: 'the headers of the answer are too large',
 };
 
 const TIMEOUTS = new Set([
   'ETIMEDOUT',
+  'WIRE_CONNECT_TIMEOUT',
+  'WIRE_BODY_TIMEOUT',
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
@@ -47,13 +53,13 @@ export function toHttpFailure(error: unknown, origin: string): RetriableError | 
     });
 
   // Only the request itself can be invalid (a header with a line break): it will be so next time.
-  if (code === 'UND_ERR_INVALID_ARG') {
+  if (code === 'WIRE_INVALID_REQUEST' || code === 'UND_ERR_INVALID_ARG') {
     return new PermanentError(`the request cannot be sent: ${message}`, { reason: 'payload', cause: error });
   }
   if (code in TLS_HINTS) return network(`its certificate ${TLS_HINTS[code]}`);
   if (code in NETWORK_TEXTS) return network(NETWORK_TEXTS[code]!);
   if (TIMEOUTS.has(code)) {
-    return network(code === 'UND_ERR_CONNECT_TIMEOUT' ? 'no connection in time' : 'no answer in time');
+    return network(code.endsWith('_CONNECT_TIMEOUT') ? 'no connection in time' : 'no answer in time');
   }
   if (name === 'HTTPParserError') return network('the answer is not HTTP');
   const proxied = /^Proxy response \((\d+)\)/.exec(message);

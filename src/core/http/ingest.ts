@@ -2,13 +2,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AlertDraft } from '../alert.ts';
 import type { ServerConfig } from '../config/types.ts';
+import { parseAlerts } from '../parse.ts';
 import { SpoolFaultError, SpoolFullError } from '../spool/contract.ts';
 import { sendEarly, sendJson, sendOk, sendText } from './answer.ts';
 import type { Auth } from './auth.ts';
 import type { Backend, IngestObserver, RequestRefusal } from './backend.ts';
 import { ENCODINGS, type Encoding, type Pending, parseEncoding, readBody, unpack } from './body.ts';
 import { type Incoming, readAlerts } from './cloudevents.ts';
-import type { Refusals } from './refusals.ts';
+import type { Refusals, RequestFacts } from './refusals.ts';
+import type { SimpleHead } from './simple-request.ts';
 
 /** What can change while the server runs. */
 export interface Settings {
@@ -94,6 +96,46 @@ export class Ingest {
       this.#inFlight++;
       this.#read(request, response, encoding);
     }
+  }
+
+  /** For the fast lane: whether a request may be taken as far as its head goes. */
+  admits({ bodyBytes, authorization }: SimpleHead): boolean {
+    const { config, auth } = this.#settings;
+    const hasRoom = this.#inFlight < config.maxInFlight && bodyBytes <= config.maxBodyBytes;
+    return hasRoom && auth.admits(authorization);
+  }
+
+  /**
+   * For the fast lane: takes a plain body if there is nothing in it to refuse; otherwise false, and nothing has happened.
+   * Never throws. `answer` is called once, later: with nothing when the alerts are safe.
+   */
+  offer(body: string, from: RequestFacts, answer: (refused?: Refused) => void): boolean {
+    const drafts: AlertDraft[] = [];
+    try {
+      for (const { draft } of parseAlerts(body)) {
+        if (!draft) return false;
+        drafts.push(draft);
+      }
+    } catch {
+      return false;
+    }
+    this.#inFlight++;
+    const refuse = (error: unknown) => {
+      this.#inFlight--;
+      const refused = failure(error, Buffer.byteLength(body));
+      this.#refusals.noteRequest(from, '/', refused);
+      answer(refused);
+    };
+    try {
+      this.#backend.take(drafts).then(() => {
+        this.#inFlight--;
+        this.#observer.accepted(drafts.length);
+        answer();
+      }, refuse);
+    } catch (error) {
+      queueMicrotask(() => refuse(error));
+    }
+    return true;
   }
 
   #read(request: IncomingMessage, response: ServerResponse, encoding: Encoding): void {

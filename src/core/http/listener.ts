@@ -4,6 +4,7 @@ import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ServerConfig } from '../config/types.ts';
+import type { FastLane } from './fast-lane.ts';
 import type { Refusals } from './refusals.ts';
 import type { TlsFiles } from './tls.ts';
 
@@ -24,8 +25,10 @@ export function createListener(options: {
   tls?: TlsFiles;
   refusals: Refusals;
   handle: RequestHandler;
-  /** Told of each connection, over TLS once the handshake is done. */
+  /** Told of each connection that node:http serves, over TLS once the handshake is done. */
   connected(socket: Socket): void;
+  /** Gets each connection first, where there is one. */
+  fast: FastLane | undefined;
 }): http.Server | https.Server {
   const { config, tls, refusals, handle } = options;
   const httpOptions: http.ServerOptions = {
@@ -49,7 +52,7 @@ export function createListener(options: {
       })
     : http.createServer(httpOptions);
   server.maxConnections = config.maxConnections;
-  server.on(tls ? 'secureConnection' : 'connection', options.connected);
+  routeConnections(server, tls ? 'secureConnection' : 'connection', options);
   server.on('request', (request, response) => handle(request, response, false));
   server.on('checkContinue', (request, response) => handle(request, response, true));
   const refused = new WeakSet<Socket>();
@@ -67,6 +70,21 @@ export function createListener(options: {
     );
   });
   return server;
+}
+
+/** Puts the fast lane before node:http's own handling of connections, which is that event's one listener. */
+function routeConnections(
+  server: http.Server,
+  event: 'connection' | 'secureConnection',
+  { fast, connected }: { fast: FastLane | undefined; connected(socket: Socket): void },
+): void {
+  const serve = server.listeners(event);
+  server.removeAllListeners(event);
+  const handOver = (socket: Socket) => {
+    connected(socket);
+    for (const listener of serve) listener.call(server, socket);
+  };
+  server.on(event, (socket: Socket) => (fast ? fast.take(socket, handOver) : handOver(socket)));
 }
 
 /** Sets what can be set on a server that runs. */

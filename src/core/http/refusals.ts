@@ -4,6 +4,9 @@ import type { Socket } from 'node:net';
 import type { Logger } from '../contract.ts';
 import type { IngestObserver, RequestRefusal } from './backend.ts';
 
+/** What a refusal shows of its request. */
+export type RequestFacts = Pick<IncomingMessage, 'method' | 'headers' | 'socket'>;
+
 /** A request (or alerts in it) that was not taken. */
 export interface RefusedRequest {
   /** Milliseconds since the epoch. */
@@ -43,7 +46,7 @@ export class Refusals {
 
   /** Notes that a request, or some of its alerts, was refused. `path` is what may be shown of its path. */
   noteRequest(
-    request: IncomingMessage,
+    request: RequestFacts,
     path: string,
     refusal: { reason: RequestRefusal; message: string; bytes?: number; error?: unknown },
     counts: readonly RequestRefusal[] = [refusal.reason],

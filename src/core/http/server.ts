@@ -7,6 +7,7 @@ import type { Logger } from '../contract.ts';
 import { sendText } from './answer.ts';
 import { Auth } from './auth.ts';
 import type { Backend, IngestObserver } from './backend.ts';
+import { FastLane } from './fast-lane.ts';
 import { Ingest, type Settings } from './ingest.ts';
 import { applyLimits, bind, createListener } from './listener.ts';
 import { Refusals, type RefusedRequest } from './refusals.ts';
@@ -56,6 +57,7 @@ export function createServer(options: ServerOptions): HttpServer {
 
 // A request may be on its way over a connection that has just been opened.
 const UNUSED_GRACE_MS = 500;
+const FAST_LANE_PATIENCE_MS = 1000;
 
 type App = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -64,6 +66,7 @@ class TiercelServer implements HttpServer {
   readonly #settings: Settings;
   readonly #refusals: Refusals;
   readonly #ingest: Ingest;
+  readonly #fast: FastLane;
   readonly #stopping = new AbortController();
   readonly #shownPaths = new WeakMap<IncomingMessage, string>();
   /** Connections that no request has come over yet. */
@@ -84,6 +87,17 @@ class TiercelServer implements HttpServer {
       refusals: this.#refusals,
       settings: this.#settings,
       shownPath: request => this.#shownPath(request),
+    });
+    const ingest = this.#ingest;
+    this.#fast = new FastLane({
+      admits: head => ingest.admits(head),
+      offer: (body, { socket, head: { bodyBytes, userAgent } }, answer) => {
+        const headers = { 'content-length': String(bodyBytes), 'user-agent': userAgent };
+        return ingest.offer(body, { method: 'POST', headers, socket }, answer);
+      },
+      patienceMs: FAST_LANE_PATIENCE_MS,
+      idleMs: () => this.#settings.config.keepAliveMs,
+      now: Date.now,
     });
   }
 
@@ -153,6 +167,7 @@ class TiercelServer implements HttpServer {
         this.#unused.add(socket);
         socket.once('close', () => this.#unused.delete(socket));
       },
+      fast: served('/') === '/' ? this.#fast : undefined,
     });
     this.#servers.push(server);
     return server;
@@ -251,13 +266,17 @@ class TiercelServer implements HttpServer {
     const closed = this.#servers.map(
       server => new Promise<void>(resolve => (server.listening ? server.close(() => resolve()) : resolve())),
     );
+    this.#fast.close();
     // A connection that was answering a request becomes idle after the answer.
     const sweep = setInterval(() => this.#forEach(server => server.closeIdleConnections()), 50);
     // Node does not call a connection idle that is still to send its first request, such as a browser opens ahead.
     const unused = setTimeout(() => {
       for (const socket of this.#unused) socket.destroy();
     }, UNUSED_GRACE_MS);
-    const kill = setTimeout(() => this.#forEach(server => server.closeAllConnections()), graceMs);
+    const kill = setTimeout(() => {
+      this.#fast.destroy();
+      this.#forEach(server => server.closeAllConnections());
+    }, graceMs);
     await Promise.all(closed);
     clearInterval(sweep);
     clearTimeout(unused);

@@ -1,0 +1,66 @@
+/** Requests through a proxy's tunnel (HTTP CONNECT, SOCKS5), by means of undici. */
+import { buildConnector, Pool, ProxyAgent } from 'undici';
+import type { HttpDispatcher } from './client.ts';
+import type { ClientTls } from './client-tls.ts';
+
+export interface TunnelOptions {
+  proxy: URL;
+  /** For `Proxy-Authorization`. */
+  token: string | undefined;
+  connections: number;
+  tls: ClientTls['options'];
+  keepAliveMs: number;
+  connectTimeoutMs: number;
+  bodyTimeoutMs: number;
+}
+
+/** @throws Error when the TLS settings cannot be used */
+export function openTunnel(origin: string, options: TunnelOptions): HttpDispatcher {
+  const { proxy, token, connectTimeoutMs: timeout } = options;
+  const agent = new ProxyAgent({
+    ...poolOptions(options),
+    uri: proxy.protocol === 'socks5:' ? proxy.href : proxy.origin,
+    token,
+    requestTls: { ...options.tls(), timeout },
+    proxyTls: { ...options.tls(), servername: undefined, timeout },
+    clientFactory: (to, settings) => new Pool(to, { ...settings, headersTimeout: timeout }),
+  });
+  return {
+    dispatch: ({ method, path, headers, body }, handler) => {
+      agent.dispatch({ origin, path, method: method as 'POST', headers: [...headers], body }, handler);
+    },
+    close: () => void agent.close(),
+    destroy: () => void agent.destroy(),
+  };
+}
+
+function poolOptions({
+  connections,
+  tls,
+  keepAliveMs,
+  connectTimeoutMs,
+  bodyTimeoutMs,
+}: TunnelOptions): Pool.Options {
+  // Sessions are kept by the connector; a new one is made only when the certificates have changed.
+  let connector: { context: unknown; connect: buildConnector.connector } | undefined;
+  return {
+    connections,
+    pipelining: 1,
+    keepAliveTimeout: keepAliveMs,
+    // The signal ends what takes too long; a second clock would only cost.
+    headersTimeout: 0,
+    bodyTimeout: bodyTimeoutMs,
+    connect: (options, callback) => {
+      try {
+        const secure = options.protocol === 'https:' ? tls() : undefined;
+        if (!connector || connector.context !== secure?.secureContext) {
+          const connect = buildConnector({ ...secure, timeout: connectTimeoutMs });
+          connector = { context: secure?.secureContext, connect };
+        }
+        connector.connect(options, callback);
+      } catch (error) {
+        callback(error as Error, null);
+      }
+    },
+  };
+}

@@ -1,0 +1,225 @@
+/**
+ * Reads HTTP/1.1 answers from the bytes of a connection (RFC 9112), piece by piece and with limits. Pure: it is given
+ * bytes and the end, and tells a sink.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { WireError } from './failure.ts';
+
+/** Told of an answer as it is read. Chunks are only lent for the time of the call. */
+export interface AnswerSink {
+  head(status: number, headers: IncomingHttpHeaders): void;
+  data(chunk: Buffer): void;
+  /** @param isReusable the connection may carry another request */
+  end(isReusable: boolean): void;
+}
+
+/** What the next bytes are. */
+type Expecting = 'head' | 'sized' | 'rest' | 'chunk size' | 'chunk' | 'chunk end' | 'trailer' | 'nothing';
+
+const MAX_HEAD_BYTES = 16 * 1024;
+/** Longest line of a chunk's size, with its extensions, and of a trailer. */
+const MAX_LINE_BYTES = 4 * 1024;
+const LF = 0x0a;
+
+// A status line may end without a reason, and without the space before it.
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: .*)?$/;
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const CHUNK_SIZE = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i;
+
+export class AnswerReader {
+  readonly #sink: AnswerSink;
+  #expecting: Expecting = 'nothing';
+  /** The beginning of a head or a line whose end has not come. */
+  #kept: Buffer | undefined;
+  /** Bytes to come of the body, or of its chunk. */
+  #left = 0;
+  #trailerBytes = 0;
+  #isReusable = false;
+
+  constructor(sink: AnswerSink) {
+    this.#sink = sink;
+  }
+
+  /** A request has been sent: its answer comes next. */
+  expect(): void {
+    this.#expecting = 'head';
+  }
+
+  /**
+   * Takes the next bytes.
+   * @throws WireError when they are no HTTP answer, or one that nobody has asked for
+   */
+  read(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length) {
+      switch (this.#expecting) {
+        case 'head':
+          at = this.#readHead(bytes, at);
+          break;
+        case 'sized':
+        case 'chunk':
+          at = this.#readSized(bytes, at);
+          break;
+        case 'rest':
+          this.#sink.data(bytes.subarray(at));
+          return;
+        case 'nothing':
+          throw new WireError('WIRE_NOT_HTTP', 'more came than was asked for');
+        default:
+          at = this.#readLine(bytes, at);
+      }
+    }
+  }
+
+  /**
+   * The far side has closed.
+   * @throws WireError when that is not where an answer may end
+   */
+  close(): void {
+    if (this.#expecting === 'nothing') return;
+    if (this.#expecting === 'rest') this.#end(false);
+    else throw new WireError('WIRE_CLOSED', 'closed within an answer');
+  }
+
+  /** Returns where the head ends, or the end of the bytes when it goes on. */
+  #readHead(bytes: Buffer, from: number): number {
+    const kept = this.#kept;
+    const all = kept ? Buffer.concat([kept, bytes.subarray(from)]) : bytes;
+    const start = kept ? 0 : from;
+    const end = headEnd(all, start);
+    if ((end < 0 ? all.length : end) - start > MAX_HEAD_BYTES) {
+      throw new WireError('WIRE_HEADERS_OVERFLOW', 'the headers are too large');
+    }
+    if (end < 0) {
+      this.#kept = Buffer.from(all.subarray(start));
+      // Something else than HTTP is told from its first bytes; it may wait for us to speak, and never end its line.
+      if (!'HTTP/1.'.startsWith(all.toString('latin1', start, Math.min(start + 7, all.length))))
+        throw notHttp();
+      return bytes.length;
+    }
+    this.#kept = undefined;
+    this.#startBody(all.toString('latin1', start, end));
+    return kept ? from + end - kept.length : end;
+  }
+
+  #startBody(head: string): void {
+    const lines = head.split(/\r?\n/);
+    const status = STATUS_LINE.exec(lines[0]!);
+    if (!status) throw notHttp();
+    const code = Number(status[2]);
+    const headers = readHeaders(lines);
+    // 100 and 103 come before the answer; nobody has asked for another protocol.
+    if (code === 101) throw notHttp();
+    if (code < 200) return;
+    const connection = headers.connection?.toLowerCase() ?? '';
+    const isPersistent =
+      status[1] === '1' ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive');
+    const coding = headers['transfer-encoding']?.toLowerCase();
+    const length = headers['content-length'];
+    this.#isReusable = isPersistent && (coding === undefined || length === undefined);
+    this.#sink.head(code, headers);
+    if (code === 204 || code === 304) this.#end(this.#isReusable);
+    else if (coding !== undefined)
+      this.#expecting = /(?:^|,)[ \t]*chunked$/.test(coding) ? 'chunk size' : 'rest';
+    else if (length === undefined) this.#expecting = 'rest';
+    else {
+      this.#left = parseLength(length);
+      this.#expecting = 'sized';
+      if (this.#left === 0) this.#end(this.#isReusable);
+    }
+  }
+
+  #readSized(bytes: Buffer, from: number): number {
+    const end = Math.min(bytes.length, from + this.#left);
+    this.#left -= end - from;
+    this.#sink.data(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
+    if (this.#left > 0) return end;
+    if (this.#expecting === 'chunk') this.#expecting = 'chunk end';
+    else if (this.#expecting === 'sized') this.#end(this.#isReusable);
+    return end;
+  }
+
+  #readLine(bytes: Buffer, from: number): number {
+    const lineEnd = bytes.indexOf(LF, from);
+    const piece = bytes.subarray(from, lineEnd < 0 ? bytes.length : lineEnd);
+    if ((this.#kept?.length ?? 0) + piece.length > MAX_LINE_BYTES) {
+      throw new WireError('WIRE_HEADERS_OVERFLOW', 'a line of the body is too long');
+    }
+    const all = this.#kept ? Buffer.concat([this.#kept, piece]) : piece;
+    if (lineEnd < 0) {
+      this.#kept = Buffer.from(all);
+      return bytes.length;
+    }
+    this.#kept = undefined;
+    this.#takeLine(all.toString('latin1').replace(/\r$/, ''));
+    return lineEnd + 1;
+  }
+
+  #takeLine(line: string): void {
+    if (this.#expecting === 'chunk end') {
+      if (line !== '') throw notHttp();
+      this.#expecting = 'chunk size';
+    } else if (this.#expecting === 'chunk size') {
+      const size = CHUNK_SIZE.exec(line);
+      if (!size) throw notHttp();
+      this.#left = Number.parseInt(size[1]!, 16);
+      this.#trailerBytes = 0;
+      this.#expecting = this.#left === 0 ? 'trailer' : 'chunk';
+    } else if (line === '') {
+      this.#end(this.#isReusable);
+    } else {
+      this.#trailerBytes += line.length;
+      if (this.#trailerBytes > MAX_HEAD_BYTES) {
+        throw new WireError('WIRE_HEADERS_OVERFLOW', 'the trailers are too large');
+      }
+    }
+  }
+
+  #end(isReusable: boolean): void {
+    this.#expecting = 'nothing';
+    this.#sink.end(isReusable);
+  }
+}
+
+/** Where the head's empty line ends; -1 when it has not come. A bare LF ends a line too (RFC 9112, 2.2). */
+function headEnd(bytes: Buffer, from: number): number {
+  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at + 1] === LF) return at + 2;
+    if (bytes[at + 1] === 0x0d && bytes[at + 2] === LF) return at + 3;
+  }
+  return -1;
+}
+
+/** @throws WireError */
+function readHeaders(lines: readonly string[]): IncomingHttpHeaders {
+  const headers: IncomingHttpHeaders & Record<string, string | string[] | undefined> = Object.create(null);
+  // Behind the last header stand the empty line and what follows its end.
+  for (let index = 1; index < lines.length - 2; index++) {
+    const line = lines[index]!;
+    const colon = line.indexOf(':');
+    if (!NAME.test(line.slice(0, colon))) throw notHttp();
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    const known = headers[name];
+    if (known === undefined) headers[name] = name === 'set-cookie' ? [value] : value;
+    else if (Array.isArray(known)) known.push(value);
+    else if (name === 'content-length') {
+      if (known !== value) throw notHttp();
+    } else headers[name] = `${known}, ${value}`;
+  }
+  return headers;
+}
+
+function hasToken(list: string, token: string): boolean {
+  return list === token || list.split(',').some(part => part.trim() === token);
+}
+
+/** @throws WireError */
+function parseLength(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw notHttp();
+  return Number(text);
+}
+
+function notHttp(): WireError {
+  return new WireError('WIRE_NOT_HTTP', 'the answer is not HTTP');
+}
