@@ -10,7 +10,7 @@ export default defineOutput({
   name: 'dogstatsd',
   title: 'DogStatsD',
   category: 'metrics',
-  docs: "Counts alerts by priority as they are delivered, and every `interval` what Tiercel has received and sent since, with tags, see https://docs.datadoghq.com/extend/dogstatsd. What could not be sent is sent later; what the network loses is gone, and so are Tiercel's own counts of the last interval when it is killed.",
+  docs: "Counts alerts by priority as they are delivered, and every `interval` what Tiercel has received and sent since, with tags, see https://docs.datadoghq.com/extend/dogstatsd. What could not be sent is sent later; what the network loses is gone. Tiercel's own counts of its last moments may be missing, those of the last interval when it is killed.",
   keys: z.object(statsdKeys),
   enabled: config => config.forwarder !== '',
   check: statsdProblems,

@@ -11,7 +11,7 @@ export default defineOutput({
   name: 'statsd',
   title: 'StatsD',
   category: 'metrics',
-  docs: "Counts alerts by priority as they are delivered, and every `interval` what Tiercel has received and sent since, see https://github.com/statsd/statsd. What could not be sent is sent later; what the network loses is gone, and so are Tiercel's own counts of the last interval when it is killed.",
+  docs: "Counts alerts by priority as they are delivered, and every `interval` what Tiercel has received and sent since, see https://github.com/statsd/statsd. What could not be sent is sent later; what the network loses is gone. Tiercel's own counts of its last moments may be missing, those of the last interval when it is killed.",
   keys: z.object({
     ...statsdKeys,
     inputtags: flag(

@@ -53,6 +53,7 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
     test('passes the dry run of every object, strictly', async () => {
       const namespace = await freshNamespace();
       for (const object of await renderSet(set, { namespace })) {
+        object.metadata.namespace ??= namespace;
         const { status, body } = await server.apply(object, { dryRun: true });
         expect(status, `${object.kind} ${object.metadata.name}: ${body.message}`).toBe(201);
       }

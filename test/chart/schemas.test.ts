@@ -19,17 +19,13 @@ describeWith('against the schemas of Kubernetes', missingHelm() ?? missingKubeco
   describe.each(missingKubeconform() ? [] : schemaVersions())('%s', version => {
     let text = '';
     beforeAll(async () => {
-      const all = await Promise.all(
-        valueSets.map(set =>
-          helm([
-            'template',
-            // Names differ, so that a mistake can be told apart.
-            ...chartArguments({ release: set, files: [valuesFile(set)] }),
-            ...['--kube-version', `${version}.0`],
-          ]),
-        ),
-      );
-      text = all.map(({ stdout }) => stdout).join('\n---\n');
+      const texts: string[] = [];
+      for (const set of valueSets) {
+        // Names differ, so that a mistake can be told apart.
+        const args = chartArguments({ release: set, files: [valuesFile(set)] });
+        texts.push((await helm(['template', ...args, '--kube-version', `${version}.0`])).stdout);
+      }
+      text = texts.join('\n---\n');
     });
 
     test('every set of values renders objects that fit', async () => {

@@ -25,7 +25,7 @@ const adds = (total: number) => (stats: ConsumerStats) => stats.depth + stats.dr
 export interface Place {
   /** Milliseconds that stand for an hour. 3,600,000 for a driver whose only clock is ours. */
   hourMs?: number;
-  /** The time it is when a spool opens, in milliseconds since the epoch. */
+  /** The time on the clock that is not ours alone, in milliseconds since the epoch. */
   startAt?(): number;
   /** Lets so many milliseconds pass where the clock is not ours alone. */
   pass?(ms: number): Promise<void>;
@@ -52,8 +52,8 @@ export function runSpoolSuite(
     }
 
     async function pass(ms: number): Promise<void> {
-      now += ms;
       await place.pass?.(ms);
+      now = place.startAt?.() ?? now + ms;
     }
 
     const drainAll = (consumer: Consumer) => drain(consumer, quietMs);

@@ -20,6 +20,7 @@ export function alertOfRule(rule: string): Alert {
 export const fakeClock: Clock = { now: () => Date.now(), random: () => 0.5 };
 
 export const DELIVERY: DeliveryConfig = {
+  from: 'now',
   timeoutMs: 10_000,
   concurrency: 8,
   retry: { maxAgeMs: 24 * 3_600_000, attempts: 0, minMs: 500, maxMs: 60_000 },

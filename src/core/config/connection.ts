@@ -113,10 +113,11 @@ export function toConnection(
 export interface DeliveryKeys {
   timeout: number;
   concurrency: number;
+  from: DeliveryConfig['from'];
   ordered: boolean;
   retry: { maxage: number; attempts: number; min: number; max: number };
   breaker: { failures: number; max: number };
-  ratelimit: { persecond: number; burst: number };
+  ratelimit: { persecond: number; burst: number; shared: boolean };
   batch: { items: number; bytes: number; wait: number };
 }
 
@@ -155,6 +156,7 @@ export function toDelivery(
   }
   const delivery = {
     timeoutMs: keys.timeout,
+    from: keys.from,
     concurrency: keys.ordered ? 1 : toConcurrency(definition, common, keys, section),
     retry: {
       maxAgeMs: keys.retry.maxage,
@@ -166,6 +168,7 @@ export function toDelivery(
     rateLimit: {
       perSecond: keys.ratelimit.persecond,
       burst: keys.ratelimit.burst || Math.max(1, Math.ceil(keys.ratelimit.persecond)),
+      shared: keys.ratelimit.shared,
     },
     ...(batch && { batch }),
   };

@@ -17,6 +17,7 @@ import {
   text,
   url,
 } from '../keys.ts';
+import { jetStreamShape } from './jetstream.ts';
 
 /** How alerts are delivered: for all outputs at the top, for one output in its own section. */
 export const deliveryShape = {
@@ -24,6 +25,7 @@ export const deliveryShape = {
   concurrency: integer('Sends in flight at once; 0 leaves it to the output, 64 for most.', 0, {
     max: 10_000,
   }),
+  from: oneOf('Where an output that was not there before starts in the log.', ['now', 'beginning'], 'now'),
   ordered: flag('Sends one alert at a time, in the order of their arrival.'),
   retry: group('When a try that failed is repeated.', {
     maxage: duration('An alert older than this is not tried again and becomes a dead letter.', '24h'),
@@ -38,6 +40,7 @@ export const deliveryShape = {
   ratelimit: group('How much is sent at most.', {
     persecond: decimal('Alerts per second; 0: no limit.', 0),
     burst: integer('Alerts that may go at once after a pause; 0: as many as in one second.', 0),
+    shared: flag('The limit holds for all replicas together; needs `spool.driver: jetstream`.'),
   }),
   batch: group(
     "How alerts are put together, where the output's API takes several; 0 leaves it to the output.",
@@ -110,8 +113,15 @@ export const settingsShape = {
   }),
   delivery: group('How alerts are delivered; each output can have its own.', deliveryShape),
   spool: group('The log that alerts wait in until every output has them.', {
-    driver: oneOf('`disk` survives restarts and crashes, `memory` does not.', ['disk', 'memory'], 'disk'),
-    path: text('Data folder; one process at a time.', './data'),
+    driver: oneOf(
+      '`disk` survives restarts and crashes, `memory` does not; `jetstream` keeps the log on NATS, for several replicas.',
+      ['disk', 'memory', 'jetstream'],
+      'disk',
+    ),
+    path: text(
+      'Data folder; one process at a time. With `jetstream` it holds what comes while NATS is away.',
+      './data',
+    ),
     durability: oneOf(
       'What an answered alert survives: the end of the `process`, or a `power` cut (slower).',
       ['process', 'power'],
@@ -130,6 +140,7 @@ export const settingsShape = {
       bytes: size('At most this many bytes.', '256MiB'),
       age: duration('At most this old.', '7d'),
     }),
+    ...jetStreamShape,
   }),
   deadletters: group('Alerts that were given up, kept to be looked at and sent again.', {
     maxcount: integer('At most this many.', 100_000),

@@ -1,5 +1,6 @@
 /** From the global keys to the parts of the configuration, with what has to hold between keys. */
 import { type ClientTlsKeys, checkWaits, type DeliveryKeys } from './connection.ts';
+import { type JetStreamKeys, toJetStream } from './jetstream.ts';
 import type { Problems } from './problems.ts';
 import type { Sources } from './sources.ts';
 import { find, isUnset, locate, type Section } from './tree.ts';
@@ -44,7 +45,7 @@ export interface Settings extends ClientTlsKeys {
     memorybytes: number;
     segmentbytes: number;
     history: { bytes: number; age: number };
-  };
+  } & JetStreamKeys;
   delivery: DeliveryKeys;
   deadletters: { maxcount: number; maxage: number };
   log: Config['log'];
@@ -81,7 +82,7 @@ export function toSettings(settings: Settings, root: Section, sources: Sources, 
         adminToken: auth.admintoken,
       },
     },
-    spool: toSpool(settings, root, problems),
+    spool: toSpool(settings, root, sources, problems),
     enrich: {
       customFields: settings.customfields,
       customTags: settings.customtags,
@@ -143,7 +144,12 @@ function toServerTls(
 /** Smaller files than this would be made faster than they can be kept track of. */
 const MIN_SEGMENT = 64 << 10;
 
-function toSpool({ spool, deadletters }: Settings, root: Section, problems: Problems): SpoolConfig {
+function toSpool(
+  { spool, deadletters, tlsclient }: Settings,
+  root: Section,
+  sources: Sources,
+  problems: Problems,
+): SpoolConfig {
   const at = (key: string) => locate(root, `spool.${key}`);
   const given = (...path: string[]) => !isUnset(find(root, ['spool', ...path]));
   // A small log is still made of several files, so that it can be trimmed in pieces.
@@ -178,5 +184,8 @@ function toSpool({ spool, deadletters }: Settings, root: Section, problems: Prob
     memoryBytes: spool.memorybytes,
     segmentBytes,
     deadLetters: { maxCount: deadletters.maxcount, maxAgeMs: deadletters.maxage },
+    ...(spool.driver === 'jetstream' && {
+      jetstream: toJetStream(spool, tlsclient.cacertfile, { root, sources, problems }),
+    }),
   };
 }

@@ -150,8 +150,10 @@ export interface DeliveryConfig {
     /** Longest wait between probes. */
     maxMs: number;
   };
-  /** Alerts per second; 0: no limit. */
-  rateLimit: { perSecond: number; burst: number };
+  /** Where an output that was not there before starts in the log. */
+  from: 'now' | 'beginning';
+  /** Alerts per second; 0: no limit. Shared: by all processes with the same log. */
+  rateLimit: { perSecond: number; burst: number; shared?: boolean };
   /** Absent where the output's API takes one alert at a time. */
   batch?: BatchLimits;
 }

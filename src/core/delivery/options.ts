@@ -1,7 +1,7 @@
 /** What a worker is made of. */
 import type { OutputInstance } from '../config/types.ts';
 import type { Alert, Clock, Logger, Output } from '../contract.ts';
-import type { Consumer, DeadLetters } from '../spool/contract.ts';
+import type { Consumer, DeadLetters, RateLimiter } from '../spool/contract.ts';
 import type { DeliveryObserver } from './contract.ts';
 
 export interface OutputWorkerOptions {
@@ -11,6 +11,8 @@ export interface OutputWorkerOptions {
   /** Opens the output; called again after a failure. */
   open(): Promise<Output>;
   consumer: Consumer;
+  /** A rate limit over all processes with this log; undefined or absent: each has its own. */
+  sharedLimit?(ready: () => void): RateLimiter | undefined;
   clock: Clock;
   log: Logger;
   observer: DeliveryObserver;

@@ -5,7 +5,7 @@
 import type { Output } from '../contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../errors.ts';
 import { cappedRetryAfter } from '../retry.ts';
-import type { Delivery } from '../spool/contract.ts';
+import type { Delivery, RateLimiter } from '../spool/contract.ts';
 import { Batcher } from './batch.ts';
 import { Breaker } from './breaker.ts';
 import type { BreakerState, OutputStatus } from './contract.ts';
@@ -36,7 +36,7 @@ export class Pump {
   readonly #batchItems: number;
   /** Most alerts taken and not in a try yet. */
   readonly #maxGathered: number;
-  readonly #bucket: TokenBucket | undefined;
+  readonly #bucket: RateLimiter | undefined;
   readonly #batcher: Batcher;
   readonly #intake: Intake;
   readonly #tries: Tries;
@@ -59,8 +59,7 @@ export class Pump {
     this.#batchItems = Math.max(1, delivery.batch?.items ?? 1);
     this.#maxGathered = Math.max(MAX_GATHERED, this.#batchItems);
     this.breaker = new Breaker({ ...delivery.breaker, minMs: delivery.retry.minMs });
-    this.#bucket =
-      delivery.rateLimit.perSecond > 0 ? new TokenBucket(delivery.rateLimit, clock.now()) : undefined;
+    this.#bucket = this.#limit();
     this.#batcher = new Batcher(delivery.batch);
     this.#tries = new Tries(delivery.timeoutMs, clock, one => this.#timedOut(one));
     this.settlement = new Settlement({
@@ -296,6 +295,14 @@ export class Pump {
     this.settlement.hasten();
     this.#intake.hasten();
     if (state === 'closed') this.settlement.log.recovered();
+  }
+
+  #limit(): RateLimiter | undefined {
+    const { instance, clock, sharedLimit } = this.#options;
+    const { rateLimit } = instance.delivery;
+    if (rateLimit.perSecond <= 0) return undefined;
+    const shared = rateLimit.shared ? sharedLimit?.(() => this.pump()) : undefined;
+    return shared ?? new TokenBucket(rateLimit, clock.now());
   }
 
   get #busy(): boolean {

@@ -4,6 +4,7 @@ import { domainToASCII } from 'node:url';
 export interface Mailbox {
   /** Empty when only the address is given. */
   name: string;
+  /** Its domain in ASCII. */
   address: string;
 }
 
@@ -29,12 +30,19 @@ export function parseMailboxes(text: string): Mailbox[] {
       const [, quoted, plain, inBrackets, alone] = MAILBOX.exec(entry) ?? [];
       const address = inBrackets ?? alone ?? '';
       if (!ADDRESS.test(address)) throw new Error('expected addresses such as ops@example.com');
-      return { name: quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '', address };
+      return { name: quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '', address: withAsciiDomain(address) };
     });
+}
+
+/** Most servers know domains in ASCII alone. */
+function withAsciiDomain(address: string): string {
+  const at = address.lastIndexOf('@') + 1;
+  const domain = at > 0 ? domainToASCII(address.slice(at)) : '';
+  return domain === '' ? address : address.slice(0, at) + domain;
 }
 
 /** The domain of an address as a Message-ID can hold it. */
 export function domainOf({ address }: Mailbox): string {
-  const domain = domainToASCII(address.slice(address.lastIndexOf('@') + 1));
-  return address.includes('@') && domain !== '' ? domain : 'tiercel.invalid';
+  const [, domain] = /@([a-z0-9.-]+)$/i.exec(address) ?? [];
+  return domain ?? 'tiercel.invalid';
 }

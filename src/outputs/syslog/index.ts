@@ -16,7 +16,11 @@ const TLS_PORT = 6514;
 const keys = z.object({
   host: text('Host of the server; setting it turns the output on.'),
   port: integer('Port of the server; 0 stands for 514, with protocol tls for 6514.', 0, { max: 65_535 }),
-  protocol: oneOf('How to get there. Over udp nobody confirms anything.', ['tcp', 'udp', 'tls'], 'tcp'),
+  protocol: oneOf(
+    'How to get there. Over udp nobody confirms anything, and an alert of over 65,507 bytes becomes a dead letter.',
+    ['tcp', 'udp', 'tls'],
+    'tcp',
+  ),
   format: oneOf('What the message is: the alert as JSON, or a CEF event.', ['json', 'cef'], 'json', {
     otherwise: 'json',
   }),

@@ -17,7 +17,11 @@ describe('addresses', () => {
 
   test('local, internationalised and literal addresses', () => {
     const list = parseMailboxes('root,jürgen@bücher.example,ops@[192.0.2.1]');
-    expect(list.map(({ address }) => address)).toEqual(['root', 'jürgen@bücher.example', 'ops@[192.0.2.1]']);
+    expect(list.map(({ address }) => address)).toEqual([
+      'root',
+      'jürgen@xn--bcher-kva.example',
+      'ops@[192.0.2.1]',
+    ]);
   });
 
   test.each([
