@@ -58,7 +58,7 @@ export interface AlertDraft {
 /** What identifies the parts of a sealed alert besides its text. */
 type Head = Pick<
   Alert,
-  'uuid' | 'output' | 'priority' | 'rule' | 'time' | 'source' | 'tags' | 'hostname' | 'json' | 'templated'
+  'uuid' | 'output' | 'priority' | 'rule' | 'time' | 'source' | 'tags' | 'hostname' | 'templated'
 >;
 
 class SealedAlert implements Alert {
@@ -77,7 +77,7 @@ class SealedAlert implements Alert {
   #extra: JsonObject | undefined;
   #bytes: Buffer | undefined;
 
-  constructor(head: Head, fields: FieldText, extraText: string, bytes?: Buffer) {
+  constructor(head: Head, json: string, fields: FieldText, extraText: string, bytes?: Buffer) {
     this.uuid = head.uuid;
     this.output = head.output;
     this.priority = head.priority;
@@ -86,7 +86,7 @@ class SealedAlert implements Alert {
     this.source = head.source;
     this.tags = Object.freeze(head.tags);
     this.hostname = head.hostname;
-    this.json = head.json;
+    this.json = json;
     this.#fields = fields;
     this.#extraText = extraText;
     this.#bytes = bytes;
@@ -113,7 +113,7 @@ class SealedAlert implements Alert {
   }
 
   static templated(alert: SealedAlert, json: string): Alert {
-    return new SealedAlert({ ...alert, json, templated: true }, alert.#fields, alert.#extraText);
+    return new SealedAlert({ ...alert, templated: true }, json, alert.#fields, alert.#extraText);
   }
 }
 
@@ -138,7 +138,7 @@ export function sealAlert(draft: AlertDraft): Alert {
   // Pieces of the alert's own text rather than of the request body, which is then let go.
   const fieldsEnd = before.length + fields.text.length;
   const ownFields = fields.standingIn(json.slice(before.length, fieldsEnd));
-  return new SealedAlert({ ...draft, json }, ownFields, json.slice(fieldsEnd + after.length, -1));
+  return new SealedAlert(draft, json, ownFields, json.slice(fieldsEnd + after.length, -1));
 }
 
 /** The top-level members that Tiercel knows. */
@@ -187,9 +187,8 @@ export function decodeAlert(bytes: Buffer): Alert {
     source: String(value.source ?? ''),
     tags: Array.isArray(value.tags) ? value.tags.map(String) : [],
     hostname: String(value.hostname ?? ''),
-    json,
   };
-  return new SealedAlert(head, new FieldText(fieldsText, value.output_fields), extraText, bytes);
+  return new SealedAlert(head, json, new FieldText(fieldsText, value.output_fields), extraText, bytes);
 }
 
 /** The same alert with another text and rule name, in its JSON too. */

@@ -2,7 +2,7 @@
 import { ALERT_KEYS, type AlertDraft, DraftFields, newUuid } from './alert.ts';
 import { isJsonObject, type JsonObject } from './json.ts';
 import { parsePriority } from './priority.ts';
-import { elementSpans, memberSpans, nestingDepth, valueSpans } from './scan.ts';
+import { elementSpans, hasBrackets, memberSpans, nestingDepth, valueSpans } from './scan.ts';
 
 /** Why an alert was refused: the label of the rejection metric. */
 export type RefusalReason =
@@ -91,20 +91,31 @@ function syntaxProblem(message: string): string {
   return place ? `unexpected character at position ${place[1]}` : 'unexpected character';
 }
 
+/** The members that Tiercel knows, as they came. */
+interface Known {
+  uuid?: unknown;
+  output?: unknown;
+  priority?: unknown;
+  rule?: unknown;
+  time?: unknown;
+  output_fields?: unknown;
+  source?: unknown;
+  tags?: unknown;
+  hostname?: unknown;
+}
+
 function parseValue(source: string, value: unknown): ParsedAlert {
   if (!isJsonObject(value)) return refuse('not_an_alert', `expected a JSON object, found ${kindOf(value)}`);
   const text = toSingleLine(source);
-  // The sender of a deep text is hostile or broken; a short text cannot be deep.
-  if (text.length > 2 * MAX_DEPTH && nestingDepth(text, MAX_DEPTH + 1) > MAX_DEPTH) {
-    return tooDeep();
-  }
-  const known = new Map<string, unknown>();
+  // The sender of a deep text is hostile or broken; a text with few brackets cannot be deep.
+  if (hasBrackets(text, MAX_DEPTH) && nestingDepth(text, MAX_DEPTH + 1) > MAX_DEPTH) return tooDeep();
+  const known: Known = {};
   let fieldsText = '{}';
   let extraText = '';
   for (const member of memberSpans(text)) {
     const name = ALERT_KEYS.has(member.key) ? member.key : member.key.toLowerCase();
     if (ALERT_KEYS.has(name)) {
-      known.set(name, value[member.key]);
+      known[name as keyof Known] = value[member.key];
       if (name === 'output_fields') fieldsText = text.slice(member.start, member.end);
     } else {
       extraText += `,${JSON.stringify(member.key)}:${text.slice(member.start, member.end)}`;
@@ -118,25 +129,22 @@ function toSingleLine(text: string): string {
   return /[\n\r]/.test(text) ? text.replace(/[\n\r]\s*/g, '') : text;
 }
 
-function toDraft(
-  known: ReadonlyMap<string, unknown>,
-  fieldsText: string,
-  extraText: string,
-  value: JsonObject,
-): ParsedAlert {
-  const rule = known.get('rule');
+const TEXTS = ['output', 'source', 'hostname', 'uuid'] as const;
+
+function toDraft(known: Known, fieldsText: string, extraText: string, value: JsonObject): ParsedAlert {
+  const rule = known.rule;
   if (rule === undefined || rule === null || rule === '')
     return refuse('missing_field', 'the alert has no rule');
   if (typeof rule !== 'string') return refuse('bad_field', `rule: expected text, found ${kindOf(rule)}`);
 
-  const rawPriority = known.get('priority');
+  const rawPriority = known.priority;
   if (rawPriority === undefined || rawPriority === null || rawPriority === '') {
     return refuse('missing_field', 'the alert has no priority');
   }
   const priority = typeof rawPriority === 'string' ? parsePriority(rawPriority.trim()) : undefined;
   if (!priority) return refuse('bad_field', `priority: expected one of Falco's eight priorities`);
 
-  const rawTime = known.get('time');
+  const rawTime = known.time;
   if (rawTime === undefined || rawTime === null || rawTime === '') {
     return refuse('missing_field', 'the alert has no time');
   }
@@ -144,22 +152,22 @@ function toDraft(
   if (time === undefined)
     return refuse('bad_field', 'time: expected RFC 3339 such as 2026-01-31T12:00:00.5Z');
 
-  const fields = known.get('output_fields') ?? {};
+  const fields = known.output_fields ?? {};
   if (!isJsonObject(fields))
     return refuse('bad_field', `output_fields: expected an object, found ${kindOf(fields)}`);
 
-  for (const name of ['output', 'source', 'hostname', 'uuid']) {
-    const found = known.get(name);
+  for (const name of TEXTS) {
+    const found = known[name];
     if (found !== undefined && found !== null && typeof found !== 'string') {
       return refuse('bad_field', `${name}: expected text, found ${kindOf(found)}`);
     }
   }
-  const tags = known.get('tags') ?? [];
+  const tags = known.tags ?? [];
   if (!Array.isArray(tags) || !tags.every(tag => typeof tag === 'string' || tag === null)) {
     return refuse('bad_field', 'tags: expected a list of texts');
   }
 
-  const text = (name: string) => (known.get(name) as string | null | undefined) ?? '';
+  const text = (name: (typeof TEXTS)[number]) => (known[name] as string | null | undefined) ?? '';
   // Falco without `output` may still carry the text without its prefix as `message` (Falco 0.39 and later).
   const output = text('output') || (typeof value.message === 'string' ? value.message : '');
   return {
@@ -172,7 +180,7 @@ function toDraft(
       source: text('source'),
       tags: tags.map(tag => tag ?? ''),
       hostname: text('hostname'),
-      fields: new DraftFields(known.get('output_fields') ? fieldsText : '{}', fields),
+      fields: new DraftFields(known.output_fields ? fieldsText : '{}', fields),
       extraText,
     },
   };
@@ -183,8 +191,13 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const RFC3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
 
+// As Falco writes it, on a day that every month has: nothing to check any further, nothing to change.
+const CANONICAL =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{0,8}[1-9])?Z$/;
+
 /** Checks an RFC 3339 time; trailing zeros of the fraction go, as Go writes times. Undefined when it is none. */
 export function normaliseTime(text: string): string | undefined {
+  if (CANONICAL.test(text)) return text;
   const match = RFC3339.exec(text);
   if (!match) return undefined;
   const [, year, month, day, hour, minute, second, fraction, utc, sign, offsetHour, offsetMinute] = match;

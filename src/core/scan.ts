@@ -68,6 +68,16 @@ export function valueSpans(text: string, limit: number): Span[] {
   return spans;
 }
 
+/** Whether there are more than `limit` opening brackets, in strings or not. */
+export function hasBrackets(text: string, limit: number): boolean {
+  let left = limit;
+  for (const bracket of ['{', '[']) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1))
+      if (--left < 0) return true;
+  }
+  return false;
+}
+
 /** How deep lists and objects stand in each other; stops counting at `limit`. */
 export function nestingDepth(text: string, limit: number): number {
   let depth = 0;

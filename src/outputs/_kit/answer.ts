@@ -4,6 +4,8 @@ import { isJsonObject, type JsonObject } from '../../core/json.ts';
 
 /** The object in an answer's body; an empty one when there is something else. */
 export function answeredObject(body: string): JsonObject {
+  // Most answers are a word such as `ok`: finding out by an exception costs more than the rest of a delivery's JSON.
+  if (!/^\s*\{/.test(body)) return {};
   try {
     const value: unknown = JSON.parse(body);
     return isObject(value) ? value : {};

@@ -30,6 +30,26 @@ export function legalNames(
   return names;
 }
 
+/** Sets of fields that are remembered: about as many as there are rules. */
+const MAX_REMEMBERED = 500;
+
+/** `legalNames` for many alerts: those of one rule have the same fields, and so the same names. */
+export function createNamer(
+  toLegal: (field: string) => string,
+  taken: readonly string[],
+): (fields: readonly string[]) => ReadonlyMap<string, string> {
+  const remembered = new Map<string, ReadonlyMap<string, string>>();
+  return fields => {
+    const key = JSON.stringify(fields);
+    const known = remembered.get(key);
+    if (known) return known;
+    const names = legalNames(fields, toLegal, taken);
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+    remembered.set(key, names);
+    return names;
+  };
+}
+
 /**
  * A label name for Prometheus and its kin (`[a-zA-Z_][a-zA-Z0-9_]*`), made as falcosidekick makes it:
  * `proc.aname[2]` → `proc_aname_2`.

@@ -1,7 +1,7 @@
 import type { Alert, Priority } from '../../core/contract.ts';
 import { isRawNumber, toText } from '../../core/json.ts';
 import { PRIORITIES, parsePriority } from '../../core/priority.ts';
-import { legalNames, toLabelName } from '../_kit/names.ts';
+import { createNamer, toLabelName } from '../_kit/names.ts';
 import { scale } from '../_kit/scale.ts';
 import { toRfc3339After } from '../_kit/times.ts';
 import { gradeDrops, parseDropThresholds, worse } from './drops.ts';
@@ -10,6 +10,8 @@ const SEVERITIES = scale({ Emergency: 'critical', Error: 'warning', Notice: 'inf
 
 /** Labels of this output's own, which no output field may take. */
 const OWN_LABELS = ['alertname', 'eventsource', 'hostname', 'priority', 'rule', 'severity', 'source', 'tags'];
+
+const toLabelNames = createNamer(toLabelName, OWN_LABELS);
 
 export interface AlertmanagerConfig {
   hostport: string[];
@@ -57,11 +59,7 @@ function toFieldLabels(alert: Alert, config: AlertmanagerConfig) {
       !name.startsWith('n_evts') &&
       (typeof value === 'string' || typeof value === 'number' || isRawNumber(value)),
   );
-  const names = legalNames(
-    fields.map(([name]) => name),
-    toLabelName,
-    OWN_LABELS,
-  );
+  const names = toLabelNames(fields.map(([name]) => name));
   const labels: Record<string, string> = {};
   let priority = alert.priority;
   for (const [name, value] of fields) {

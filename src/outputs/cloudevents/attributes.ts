@@ -29,6 +29,7 @@ export function toAttributes(alert: Alert, config: CloudEventsConfig) {
  * section 3.1.3.2 has it.
  */
 export function toHeaderValue(value: string): string {
+  if (/^[\x20-\x7e]*$/.test(value)) return value;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return Buffer.from(value.replace(/[\u0000-\u001f\u007f]/g, encodeURIComponent)).toString('latin1');
 }

@@ -45,6 +45,8 @@ function realStatus({ status, body }: HttpResponse): number {
   return status < 300 && ok === false ? (PASSING[String(error)] ?? 400) : status;
 }
 
+const NO_HEADERS = new Headers();
+
 /** An answer that the package takes for a success. */
 function accepted(body: string): Awaited<ReturnType<FetchFunction>> {
   return {
@@ -52,7 +54,7 @@ function accepted(body: string): Awaited<ReturnType<FetchFunction>> {
     status: 200,
     statusText: 'OK',
     url: '',
-    headers: new Headers(),
+    headers: NO_HEADERS,
     arrayBuffer: async () => new TextEncoder().encode(body).buffer as ArrayBuffer,
     json: async () => body,
     text: async () => body,

@@ -1,10 +1,10 @@
 /** When cursors are written down: soon after they moved, but not for every step. */
 
 /** After kill -9 at most what was settled within this time, or this many entries, comes again. */
-const DELAY_MS = 100;
-const SETTLED = 500;
-/** Not more often than this, however fast the cursors move. */
-const MIN_INTERVAL_MS = 20;
+const DELAY_MS = 200;
+const SETTLED = 2000;
+/** Not more often than this, however fast the cursors move: a new file and its renaming cost as much as ten deliveries. */
+const MIN_INTERVAL_MS = 100;
 
 export class CheckpointTimer {
   readonly #save: () => void;
