@@ -5,8 +5,11 @@ import { memoryCost, Tail } from '../tail.ts';
 import { errorCode } from './files.ts';
 import type { DiskLog } from './log.ts';
 
-/** Entries that everybody has read stay up to this much: whoever is only just behind need not read the disk. */
-const SLACK_BYTES = 1024 * 1024;
+/**
+ * Entries that everybody has read stay up to this much, for whoever looks at the newest. More would outlive the
+ * nursery of the garbage collector, which then copies every alert and has to look for the dead ones among the old.
+ */
+const SLACK_BYTES = 64 * 1024;
 /** How soon a disk that refused is tried again. */
 const RECHECK_MS = 1_000;
 
