@@ -111,13 +111,13 @@ export class Metrics implements DeliveryObserver, IngestObserver {
     const { outputs, tries, trySeconds, batchAlerts } = this.#instruments;
     outputs.inc([output, outcome === 'ok' ? 'ok' : 'error'], alerts);
     tries.inc([output, outcome]);
-    trySeconds.observe({ output }, durationMs / 1000);
-    batchAlerts.observe({ output }, alerts);
+    trySeconds.observe(output, durationMs / 1000);
+    batchAlerts.observe(output, alerts);
   }
 
   delivered(output: string, latenciesMs: readonly number[]): void {
-    const labels = { output };
-    for (const latencyMs of latenciesMs) this.#instruments.deliverySeconds.observe(labels, latencyMs / 1000);
+    const { deliverySeconds } = this.#instruments;
+    for (const latencyMs of latenciesMs) deliverySeconds.observe(output, latencyMs / 1000);
   }
 
   retried(output: string, reason: FailureReason): void {

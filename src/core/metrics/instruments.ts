@@ -1,6 +1,7 @@
 /** Everything that is counted or timed as it happens. */
-import { Gauge, Histogram, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import { CappedCounter } from './capped-counter.ts';
+import { OutputHistogram } from './output-histogram.ts';
 
 // From a delivery at once to one after a day of retries.
 const DELIVERY_SECONDS = [
@@ -15,7 +16,7 @@ export function createInstruments(registry: Registry) {
   const counter = (name: string, help: string, ...labelNames: string[]) =>
     new CappedCounter({ name, help, labelNames, registry, maxSeries: Number.POSITIVE_INFINITY });
   const histogram = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name, help, buckets, labelNames: ['output'], registers });
+    new OutputHistogram({ name, help, buckets, registry });
   return {
     inputs: counter('falcosecurity_falcosidekick_inputs_total', 'Alerts received.', 'source', 'status'),
     outputs: counter(
