@@ -55,7 +55,7 @@ put('src/outputs/index.ts', toRegistry(modules));
 const definitions = await readDefinitions(modules, OUTPUTS);
 put('config/schema.json', JSON.stringify(toJsonSchema(definitions)));
 put('config/tiercel.example.yaml', toExampleYaml(definitions));
-put('docs/configuration-reference.md', toReference(definitions));
+put('docs/configuration-reference.md', toReference());
 
 const pages = new Set(['README.md']);
 put(`${PAGES}README.md`, toOutputIndex(definitions));

@@ -20,7 +20,7 @@ NATS_STREAMING_VERSION=0.25.6
 HELM_VERSION=3.22.0
 KUBECONFORM_VERSION=0.8.0
 KUBE_VERSION=1.36.3
-KUBE_SCHEMAS="1.28 1.32 1.36"
+KUBE_SCHEMAS="1.27 1.30 1.33 1.36"
 PATH="$PATH:/usr/sbin:/sbin"
 
 say() { echo "services: $*" >&2; }
@@ -144,6 +144,12 @@ install_pubsub() {
 
 need_go() { command -v go >/dev/null || fail "go is missing: version $1 or newer, https://go.dev/dl"; }
 
+# Builds images without a daemon, for scripts/image-check.ts.
+install_buildah() {
+  debian buildah buildah
+  debian debootstrap debootstrap
+}
+
 # Helm, built from its module; it has to be told of itself and of the Kubernetes that it renders for.
 install_helm() {
   local folder="$CACHE/helm-$HELM_VERSION" package=helm.sh/helm/v3/cmd/helm part
@@ -226,7 +232,7 @@ install_statsdexporter() {
     "github.com/prometheus/statsd_exporter@v$STATSD_EXPORTER_VERSION" >&2
 }
 
-known="openssl nats stan rabbitmq mosquitto redis postgres kafka alertmanager influxdb prometheus opensearch otelcol moto fake-gcs pubsub helm kubeconform kube rsyslog aiosmtpd statsd statsdexporter"
+known="openssl nats stan rabbitmq mosquitto redis postgres kafka alertmanager influxdb prometheus opensearch otelcol moto fake-gcs pubsub buildah helm kubeconform kube rsyslog aiosmtpd statsd statsdexporter"
 for name in ${*:-$known}; do
   declare -F "install_$name" >/dev/null || fail "no service called $name (known: $known)"
   "install_$name"

@@ -41,7 +41,9 @@ the section is set:
 
 | value | default |
 |---|---|
-${Object.entries({ ...facts.defaults, ...facts.sectiondefaults }).map(plain).join('\n')}
+${Object.entries({ ...facts.defaults, ...facts.sectiondefaults })
+  .map(plain)
+  .join('\n')}
 `;
 }
 

@@ -204,7 +204,7 @@ function place(schema: Schema, [key, ...rest]: string[], special: Schema): void 
 function target(config: Schema, defs: Schema, path: string[]): Schema | undefined {
   let at: Schema | undefined = config;
   for (const [depth, key] of path.entries()) {
-    const direct = (at?.properties as Record<string, Schema> | undefined)?.[key];
+    const direct: Schema | undefined = (at?.properties as Record<string, Schema> | undefined)?.[key];
     at = (defs[`output-${path.slice(0, depth + 1).join('.')}`] as Schema | undefined) ?? direct;
   }
   return at?.properties ? at : undefined;

@@ -2,7 +2,6 @@
 
 import { stringify } from 'yaml';
 import { type DescribedKey, describeKeys, flatKeys } from '../../src/core/config/catalog.ts';
-import { KNOWN_OUTPUTS } from '../../src/core/config/falcosidekick-keys.ts';
 import { commonKeys, ownKeys, settingsShape } from '../../src/core/config/schema.ts';
 import type { HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
 import { parseExact } from '../../src/core/json.ts';
@@ -125,10 +124,8 @@ export function fileName(name: string): string {
 }
 
 /** docs/configuration-reference.md. */
-export function toReference(definitions: readonly OutputDefinition[]): string {
+export function toReference(): string {
   const common = describeKeys(commonKeys({ http: true } as OutputDefinition), ['slack']).map(strip);
-  const there = new Set(definitions.map(({ name }) => name));
-  const missing = KNOWN_OUTPUTS.map(({ section }) => section).filter(section => !there.has(section));
   return `${NOTE}
 
 # Configuration reference
@@ -147,10 +144,6 @@ name of the section in its place. \`customheaders\` and \`proxy\` are for output
 for outputs with a connection of their own.
 
 ${table(common)}
-
-## Outputs of falcosidekick that are not there yet
-
-Their sections are accepted with a warning and have no effect: ${missing.map(section => `\`${section}\``).join(', ')}.
 `;
 }
 

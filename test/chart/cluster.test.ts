@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { outputs } from '../../src/outputs/index.ts';
 import { until } from '../e2e/support.ts';
@@ -42,7 +43,7 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
 
   async function install(command: string, namespace: string, files: string[], set: string[] = []) {
     const { code, stdout, stderr } = await helm(
-      [command, ...chartArguments({ namespace, files, set })],
+      [command, ...chartArguments({ namespace, files, set, validated: false })],
       server.kubeconfig,
     );
     if (code !== 0) throw new Error(stderr);
@@ -50,9 +51,14 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
   }
 
   describe.each(valueSets)('%s', set => {
+    let namespace: string;
+    beforeAll(async () => {
+      namespace = await freshNamespace();
+    });
+    const objectsOf = () => renderSet(set, { namespace, validated: false });
+
     test('passes the dry run of every object, strictly', async () => {
-      const namespace = await freshNamespace();
-      for (const object of await renderSet(set, { namespace })) {
+      for (const object of await objectsOf()) {
         object.metadata.namespace ??= namespace;
         const { status, body } = await server.apply(object, { dryRun: true });
         expect(status, `${object.kind} ${object.metadata.name}: ${body.message}`).toBe(201);
@@ -60,7 +66,6 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
     });
 
     test('is installed by Helm, changed, and taken away', async () => {
-      const namespace = await freshNamespace();
       await install('install', namespace, [valuesFile(set)]);
       await install('upgrade', namespace, [valuesFile(set)], ['podAnnotations.changed=now']);
       const path = `/apis/apps/v1/namespaces/${namespace}`;
@@ -77,8 +82,7 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
     });
 
     test('makes a pod that the restricted pod security standard admits', async () => {
-      const namespace = await freshNamespace();
-      const objects = await renderSet(set, { namespace });
+      const objects = await objectsOf();
       const { metadata, spec } = workloadOf(objects).spec.template as Manifest;
       // What the values bring in beside the daemon is the business of whoever brings it; the class has to be there.
       const { initContainers: _, runtimeClassName: __, priorityClassName: ___, ...rest } = spec as Manifest;
@@ -189,40 +193,44 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
     ]);
   });
 
-  test('takes the place of a release of the falcosidekick chart under the same names', async () => {
-    const namespace = await freshNamespace();
+  describe.each([
+    ['on volumes', 'persistence.enabled=true', 'StatefulSet'],
+    ['without', 'persistence.enabled=false', 'Deployment'],
+  ])('a release of the falcosidekick chart is upgraded, %s', (_, persistence, kind) => {
     const labels = {
       'app.kubernetes.io/name': 'falcosidekick',
       'app.kubernetes.io/instance': 'falco',
       'app.kubernetes.io/component': 'core',
     };
-    const annotations = { 'meta.helm.sh/release-name': 'falco', 'meta.helm.sh/release-namespace': namespace };
-    const metadata = {
-      name: 'falco-falcosidekick',
-      namespace,
-      labels: { ...labels, 'app.kubernetes.io/managed-by': 'Helm' },
-      annotations,
-    };
-    const template = {
-      metadata: { labels },
-      spec: { containers: [{ name: 'falcosidekick', image: 'falcosidekick' }] },
-    };
-    await server.apply({
-      ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata },
-      spec: { replicas: 2, selector: { matchLabels: labels }, template },
+
+    test.each([
+      ['under its names', ['nameOverride=falcosidekick'], 'falco-falcosidekick'],
+      ['under new names', [], 'falco-tiercel'],
+    ])('%s', async (__, set, name) => {
+      const namespace = await freshNamespace();
+      const old = fileURLToPath(new URL('fixtures/falcosidekick-like', import.meta.url));
+      const at = ['--namespace', namespace];
+      expect((await helm(['install', 'falco', old, ...at], server.kubeconfig)).code).toBe(0);
+      const service = `/api/v1/namespaces/${namespace}/services/falco-falcosidekick`;
+      const before = (await server.call('GET', service)).body;
+      await install('upgrade', namespace, [valuesFile('falcosidekick-slack')], [...set, persistence]);
+
+      // Falco sends to the same address, and somebody is there.
+      const after = (await server.call('GET', service)).body;
+      expect(after.metadata.uid).toBe(before.metadata.uid);
+      expect(after.spec.clusterIP).toBe(before.spec.clusterIP);
+      const apps = `/apis/apps/v1/namespaces/${namespace}`;
+      const found = (await server.call('GET', `${apps}/${kind.toLowerCase()}s/${name}`)).body;
+      expect(found.spec.template.metadata.labels).toMatchObject(after.spec.selector);
+      if (name === 'falco-falcosidekick') expect(found.spec.selector.matchLabels).toEqual(labels);
+      // Nothing of the old one runs on, or has rights.
+      const deployments = (await server.call('GET', `${apps}/deployments`)).body.items as Manifest[];
+      expect(deployments.map(one => one.spec.template.spec.containers[0].name)).not.toContain(
+        'falcosidekick',
+      );
+      const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`;
+      expect((await server.call('GET', roles)).body.items).toEqual([]);
     });
-    await server.apply({
-      ...{ apiVersion: 'v1', kind: 'Service', metadata },
-      spec: { selector: labels, ports: [{ name: 'http', port: 2801 }] },
-    });
-    const set = ['nameOverride=falcosidekick', 'persistence.enabled=false'];
-    await install('install', namespace, [valuesFile('falcosidekick-slack')], set);
-    const { body } = await server.call(
-      'GET',
-      `/apis/apps/v1/namespaces/${namespace}/deployments/falco-falcosidekick`,
-    );
-    expect(body.spec.selector.matchLabels).toEqual(labels);
-    expect(body.spec.template.spec.containers.map(({ name }: Manifest) => name)).toContain('tiercel');
   });
 
   describe('the notes', () => {

@@ -13,6 +13,9 @@ import {
 } from '../support/services/helm.ts';
 import { describeWith } from '../support/services/need.ts';
 
+/** The schema has been asked by the first tests. */
+const quick = { validated: false };
+
 const podOf = (objects: Manifest[]) => workloadOf(objects).spec.template as Manifest;
 const volumesOf = (objects: Manifest[]) =>
   Object.fromEntries((podOf(objects).spec.volumes as Manifest[]).map(volume => [volume.name, volume]));
@@ -88,7 +91,7 @@ describeWith('the names', missingHelm(), () => {
   });
 
   test('can be those of the falcosidekick chart, selectors included', async () => {
-    const objects = await renderSet('names');
+    const objects = await renderSet('names', quick);
     expect(namesOf(objects)).toContain('Service falco-falcosidekick');
     expect(objects.filter(({ kind }) => kind === 'Service')).toHaveLength(2);
     expect(workloadOf(objects).spec.selector.matchLabels).toEqual({
@@ -104,16 +107,18 @@ describeWith('the names', missingHelm(), () => {
   });
 
   test('of the second Service can be chosen, or there is none', async () => {
-    expect(namesOf(await renderSet('falco'))).toContain('Service falco-falcosidekick');
+    expect(namesOf(await renderSet('falco', quick))).toContain('Service falco-falcosidekick');
     const named = await render({ release: 'alerts', set: ['service.alias.name=falco-falcosidekick'] });
     expect(only(named, 'Service', 'falco-falcosidekick').spec.ports[0]).toMatchObject({ port: 2801 });
-    expect(namesOf(await renderSet('node-port')).filter(name => name.includes('falcosidekick'))).toEqual([]);
+    expect(
+      namesOf(await renderSet('node-port', quick)).filter(name => name.includes('falcosidekick')),
+    ).toEqual([]);
   });
 });
 
 describeWith('the log', missingHelm(), () => {
   test('lies on a volume for each pod of a StatefulSet', async () => {
-    const { kind, spec } = workloadOf(await renderSet('volume'));
+    const { kind, spec } = workloadOf(await renderSet('volume', quick));
     expect(kind).toBe('StatefulSet');
     expect(spec).toMatchObject({
       replicas: 3,
@@ -140,15 +145,34 @@ describeWith('the log', missingHelm(), () => {
     ['empty-dir', 'Deployment', { emptyDir: { sizeLimit: '2Gi' } }],
     ['existing-claim', 'StatefulSet', { persistentVolumeClaim: { claimName: 'tiercel-data' } }],
   ])('of %s: %s', async (set, kind, volume) => {
-    const objects = await renderSet(set);
+    const objects = await renderSet(set, quick);
     expect(workloadOf(objects).kind).toBe(kind);
     expect(volumesOf(objects).data).toEqual({ name: 'data', ...volume });
     expect(workloadOf(objects).spec.volumeClaimTemplates).toBeUndefined();
     expect(namesOf(objects).some(name => name.endsWith('-headless'))).toBe(kind === 'StatefulSet');
   });
 
+  test('on NATS lets pods come and go; their volumes hold what comes while it is away', async () => {
+    const objects = await renderSet('jetstream', quick);
+    expect(workloadOf(objects).kind).toBe('Deployment');
+    expect(workloadOf(objects).spec.replicas).toBeUndefined();
+    expect(only(objects, 'HorizontalPodAutoscaler').spec).toMatchObject({
+      scaleTargetRef: { kind: 'Deployment', name: 'falco-tiercel' },
+      minReplicas: 2,
+      maxReplicas: 10,
+      metrics: [
+        { resource: { name: 'cpu', target: { averageUtilization: 75 } } },
+        { resource: { name: 'memory', target: { averageUtilization: 80 } } },
+      ],
+    });
+    expect(only(objects, 'PodDisruptionBudget').spec).toMatchObject({ minAvailable: 1 });
+    const kept = await renderSet('jetstream', { ...quick, set: ['persistence.enabled=true'] });
+    expect(workloadOf(kept).kind).toBe('StatefulSet');
+    expect(only(kept, 'HorizontalPodAutoscaler').spec.scaleTargetRef.kind).toBe('StatefulSet');
+  });
+
   test('is where the daemon looks for it', async () => {
-    const objects = await renderSet('existing-claim');
+    const objects = await renderSet('existing-claim', quick);
     expect(mountsOf(objects).data).toBe('/data/tiercel');
     expect(variablesOf(objects).SPOOL_PATH).toBe('/data/tiercel');
   });
@@ -156,7 +180,7 @@ describeWith('the log', missingHelm(), () => {
 
 describeWith('settings', missingHelm(), () => {
   test('that are secret are in the Secret only', async () => {
-    const objects = await renderSet('falcosidekick-ten-outputs');
+    const objects = await renderSet('falcosidekick-ten-outputs', quick);
     const secret = secretTexts(only(objects, 'Secret'));
     expect(secret).toMatchObject({
       'slack.webhookurl': 'https://hooks.example.test/services/T/B/x',
@@ -194,7 +218,7 @@ describeWith('settings', missingHelm(), () => {
   });
 
   test('come from Secrets that are there', async () => {
-    const objects = await renderSet('secret-references');
+    const objects = await renderSet('secret-references', quick);
     expect(variablesOf(objects)).toMatchObject({
       SLACK_WEBHOOKURL_FILE: '/etc/tiercel/secrets/slack.webhookurl',
       WEBHOOK_CUSTOMHEADERS_AUTHORIZATION_FILE: '/etc/tiercel/secrets/webhook.customheaders.authorization',
@@ -202,13 +226,13 @@ describeWith('settings', missingHelm(), () => {
     expect(volumesOf(objects).config!.projected.sources).toContainEqual({
       secret: { name: 'alerting', items: [{ key: 'slack-url', path: 'secrets/slack.webhookurl' }] },
     });
-    expect(containerOf(await renderSet('existing-secret')).envFrom).toEqual([
+    expect(containerOf(await renderSet('existing-secret', quick)).envFrom).toEqual([
       { secretRef: { name: 'alerting' } },
     ]);
   });
 
   test('that are variables keep their own form', async () => {
-    const objects = await renderSet('extras');
+    const objects = await renderSet('extras', quick);
     expect(containerOf(objects).env).toEqual(
       expect.arrayContaining([
         { name: 'NODE_EXTRA_CA_CERTS', value: '/more/ca.pem' },
@@ -228,14 +252,14 @@ describeWith('settings', missingHelm(), () => {
 
 describeWith('rights in the cluster', missingHelm(), () => {
   test('are none, without a token, when no output needs any', async () => {
-    const objects = await renderSet('falcosidekick-ten-outputs');
+    const objects = await renderSet('falcosidekick-ten-outputs', quick);
     expect(namesOf(objects).filter(name => /Role/.test(name))).toEqual([]);
     expect(podOf(objects).spec.automountServiceAccountToken).toBe(false);
     expect(only(objects, 'ServiceAccount').automountServiceAccountToken).toBe(false);
   });
 
   test('are those of the outputs that are on', async () => {
-    const objects = await renderSet('policy-report');
+    const objects = await renderSet('policy-report', quick);
     expect(only(objects, 'ClusterRole', 'falco-falco-tiercel').rules).toEqual([
       {
         apiGroups: ['wgpolicyk8s.io'],
@@ -258,7 +282,7 @@ describeWith('rights in the cluster', missingHelm(), () => {
   });
 
   test('of clouds are annotations of the account', async () => {
-    const objects = await renderSet('falcosidekick-cloud');
+    const objects = await renderSet('falcosidekick-cloud', quick);
     expect(only(objects, 'ServiceAccount').metadata.annotations).toEqual({
       note: 'x',
       'eks.amazonaws.com/role-arn': 'arn:aws:iam::123456789012:role/falco',
@@ -271,7 +295,7 @@ describeWith('rights in the cluster', missingHelm(), () => {
   });
 
   test('can be those of an account that is there', async () => {
-    const objects = await renderSet('image');
+    const objects = await renderSet('image', quick);
     expect(namesOf(objects).filter(name => name.startsWith('ServiceAccount'))).toEqual([]);
     expect(podOf(objects).spec).toMatchObject({
       serviceAccountName: 'shared',
@@ -283,7 +307,7 @@ describeWith('rights in the cluster', missingHelm(), () => {
 describeWith('the image', missingHelm(), () => {
   test('is that of the chart’s version, or a digest', async () => {
     expect(containerOf(await render()).image).toMatch(/^tiercel:\d+\.\d+\.\d+/);
-    const objects = await renderSet('image');
+    const objects = await renderSet('image', quick);
     expect(containerOf(objects)).toMatchObject({
       image: `registry.example.test:5000/security/tiercel@sha256:${'0123456789abcdef'.repeat(4)}`,
       imagePullPolicy: 'Always',
@@ -292,7 +316,7 @@ describeWith('the image', missingHelm(), () => {
   });
 
   test('is never that of falcosidekick', async () => {
-    const objects = await renderSet('falcosidekick-cloud');
+    const objects = await renderSet('falcosidekick-cloud', quick);
     expect(containerOf(objects).image).toMatch(/^registry\.example\.test\/tiercel:0/);
   });
 });
@@ -304,7 +328,7 @@ describeWith('TLS', missingHelm(), () => {
   };
 
   test('with client certificates: what the kubelet asks goes without TLS', async () => {
-    const objects = await renderSet('tls');
+    const objects = await renderSet('tls', quick);
     expect(volumesOf(objects)['server-certificate']!.secret.items).toEqual([
       { key: 'tls.crt', path: 'server.crt' },
       { key: 'tls.key', path: 'server.key' },
@@ -327,7 +351,7 @@ describeWith('TLS', missingHelm(), () => {
   });
 
   test('without: probes and scrapes go over HTTPS', async () => {
-    const objects = await renderSet('tls-existing-secret');
+    const objects = await renderSet('tls-existing-secret', quick);
     // An empty text is none, so /ping is served without TLS as in the falcosidekick chart.
     expect(probes(objects)).toEqual([
       { path: '/ping', port: 'http-notls', scheme: 'HTTP' },
@@ -340,7 +364,7 @@ describeWith('TLS', missingHelm(), () => {
   });
 
   test('from the values of the falcosidekick chart', async () => {
-    const objects = await renderSet('falcosidekick-own-file');
+    const objects = await renderSet('falcosidekick-own-file', quick);
     expect(secretTexts(only(objects, 'Secret', 'falco-tiercel-certs'))).toEqual({
       'server.crt': 'CRT',
       'server.key': 'KEY',
@@ -352,7 +376,7 @@ describeWith('TLS', missingHelm(), () => {
 
 describeWith('the way in', missingHelm(), () => {
   test('through Ingresses, each with labels and annotations of its own', async () => {
-    const objects = await renderSet('ingresses');
+    const objects = await renderSet('ingresses', quick);
     const main = only(objects, 'Ingress', 'falco-tiercel');
     expect(main.metadata).toMatchObject({
       labels: { exposed: 'true' },
@@ -389,14 +413,14 @@ describeWith('the way in', missingHelm(), () => {
   });
 
   test('through a Gateway', async () => {
-    const { metadata, spec } = only(await renderSet('httproute'), 'HTTPRoute');
+    const { metadata, spec } = only(await renderSet('httproute', quick), 'HTTPRoute');
     expect(metadata).toMatchObject({ labels: { team: 'sec' }, annotations: { note: 'x' } });
     expect(spec.rules).toHaveLength(2);
     expect(spec.rules[1].filters[0]).toMatchObject({
       type: 'RequestRedirect',
       requestRedirect: { scheme: 'https' },
     });
-    const plain = only(await renderSet('falcosidekick-cloud'), 'HTTPRoute');
+    const plain = only(await renderSet('falcosidekick-cloud', quick), 'HTTPRoute');
     expect(plain.spec.rules).toEqual([
       {
         backendRefs: [{ name: 'sidekick', port: 8080 }],
@@ -406,13 +430,13 @@ describeWith('the way in', missingHelm(), () => {
   });
 
   test('through ports of nodes and load balancers', async () => {
-    expect(only(await renderSet('node-port'), 'Service', 'falco-tiercel').spec).toMatchObject({
+    expect(only(await renderSet('node-port', quick), 'Service', 'falco-tiercel').spec).toMatchObject({
       type: 'NodePort',
       externalTrafficPolicy: 'Local',
       sessionAffinity: 'ClientIP',
       ports: [{ port: 2801, nodePort: 30281, appProtocol: 'http' }],
     });
-    const cloud = await renderSet('falcosidekick-cloud');
+    const cloud = await renderSet('falcosidekick-cloud', quick);
     expect(only(cloud, 'Service', 'sidekick').spec).toMatchObject({
       type: 'LoadBalancer',
       ports: [{ port: 8080 }],
@@ -422,7 +446,7 @@ describeWith('the way in', missingHelm(), () => {
   });
 
   test('is watched', async () => {
-    expect(only(await renderSet('network-policy'), 'NetworkPolicy').spec).toMatchObject({
+    expect(only(await renderSet('network-policy', quick), 'NetworkPolicy').spec).toMatchObject({
       policyTypes: ['Ingress', 'Egress'],
       ingress: [
         {
@@ -432,7 +456,7 @@ describeWith('the way in', missingHelm(), () => {
       ],
       egress: [{ ports: [{ port: 53 }, { port: 53 }] }, { to: [{ ipBlock: { cidr: '192.0.2.0/24' } }] }],
     });
-    const { spec } = only(await renderSet('node-port'), 'NetworkPolicy');
+    const { spec } = only(await renderSet('node-port', quick), 'NetworkPolicy');
     expect(spec.policyTypes).toEqual(['Ingress']);
     expect(spec.ingress).toEqual([{ ports: [{ port: 'http' }] }]);
   });
@@ -440,7 +464,7 @@ describeWith('the way in', missingHelm(), () => {
 
 describeWith('pods', missingHelm(), () => {
   test('are placed where the values say', async () => {
-    const { spec } = podOf(await renderSet('scheduling'));
+    const { spec } = podOf(await renderSet('scheduling', quick));
     expect(spec).toMatchObject({
       priorityClassName: 'system-cluster-critical',
       runtimeClassName: 'gvisor',
@@ -462,11 +486,11 @@ describeWith('pods', missingHelm(), () => {
     expect(containerOf(older).lifecycle.preStop).toEqual({
       exec: { command: ['node', '-e', 'setTimeout(() => {}, 5000)'] },
     });
-    expect(namesOf(await renderSet('restart')).join()).not.toContain('PodDisruptionBudget');
+    expect(namesOf(await renderSet('restart', quick)).join()).not.toContain('PodDisruptionBudget');
   });
 
   test('are asked on the port that they listen on', async () => {
-    const objects = await renderSet('restart');
+    const objects = await renderSet('restart', quick);
     expect(containerOf(objects).ports).toEqual([{ name: 'http', containerPort: 8080, protocol: 'TCP' }]);
     expect(containerOf(objects).startupProbe).toBeUndefined();
     expect(containerOf(objects).readinessProbe.httpGet.path).toBe('/ping');
@@ -475,7 +499,7 @@ describeWith('pods', missingHelm(), () => {
 
 describeWith('monitoring', missingHelm(), () => {
   test('scrapes each pod once', async () => {
-    const objects = await renderSet('monitoring');
+    const objects = await renderSet('monitoring', quick);
     const monitor = only(objects, 'ServiceMonitor');
     expect(monitor.metadata).toMatchObject({ namespace: 'monitoring', labels: { release: 'prom' } });
     expect(monitor.spec.namespaceSelector).toEqual({ matchNames: ['falco'] });
@@ -492,7 +516,7 @@ describeWith('monitoring', missingHelm(), () => {
   });
 
   test('has a dashboard for Grafana', async () => {
-    const map = only(await renderSet('monitoring'), 'ConfigMap', 'falco-tiercel-dashboard');
+    const map = only(await renderSet('monitoring', quick), 'ConfigMap', 'falco-tiercel-dashboard');
     expect(map.metadata).toMatchObject({
       namespace: 'monitoring',
       labels: { grafana_dashboard: '1' },

@@ -70,9 +70,12 @@
 {{- lower (toString (dig "spool" "driver" "disk" .Values.config)) | default "disk" -}}
 {{- end -}}
 
-{{/* Where the log lies on a volume of its own, each pod needs its own name. */}}
+{{/*
+Where pods have volumes of their own, each needs its own name. With the log on NATS the volume holds what comes while
+NATS is away.
+*/}}
 {{- define "tiercel.kind" -}}
-{{- if and (eq (include "tiercel.driver" .) "disk") .Values.persistence.enabled -}}StatefulSet{{- else -}}Deployment{{- end -}}
+{{- if and (ne (include "tiercel.driver" .) "memory") .Values.persistence.enabled -}}StatefulSet{{- else -}}Deployment{{- end -}}
 {{- end -}}
 
 {{- define "tiercel.dataPath" -}}

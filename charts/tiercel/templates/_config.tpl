@@ -102,7 +102,7 @@ Everything that follows from `config`: {"value": the file, "secrets": {name: tex
 {{- range $signal := list "traces" "metrics" "logs" -}}
 {{- $keys := dig "otlp" $signal dict $given -}}
 {{- if kindIs "slice" (get $keys "extraenvvars") -}}
-{{- $env = concat $env $keys.extraenvvars -}}
+{{- range $keys.extraenvvars }}{{ $env = append $env . }}{{ end -}}
 {{- $_ := unset $keys "extraenvvars" -}}
 {{- end -}}
 {{- end -}}
@@ -134,7 +134,7 @@ Everything that follows from `config`: {"value": the file, "secrets": {name: tex
 {{- $parts := splitList "." $path -}}
 {{- $prefix := printf "%s_" (first $parts) | upper -}}
 {{- $there := or (and $unseen (hasKey $facts.defaults $path)) (hasKey $config (first $parts)) -}}
-{{- range concat (default list $root.Values.config.extraEnv) $env -}}
+{{- range concat (default list $root.Values.config.extraEnv) (default list $env) -}}
 {{- if hasPrefix $prefix .name }}{{ $there = true }}{{ end -}}
 {{- end -}}
 {{- range $key, $_ := $root.Values.secrets -}}
@@ -157,7 +157,7 @@ Everything that follows from `config`: {"value": the file, "secrets": {name: tex
 {{- $arguments := default list .Values.config.extraArgs -}}
 {{- $own := false -}}
 {{- range $arguments }}{{ if regexMatch "^(-c|--config-file)($|=)" (toString .) }}{{ $own = true }}{{ end }}{{ end -}}
-{{- dict "value" $config "secrets" $result.secrets "env" $env "byEnvironment" $own | toJson -}}
+{{- dict "value" $config "secrets" $result.secrets "env" (default list $env) "byEnvironment" $own | toJson -}}
 {{- end -}}
 
 {{/* slack.webhookurl → SLACK_WEBHOOKURL */}}

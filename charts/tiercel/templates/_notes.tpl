@@ -7,6 +7,8 @@
 - config.spool.driver is memory: alerts that wait are lost when their pod ends.
 {{- else if and (eq $driver "disk") (not $values.persistence.enabled) }}
 - persistence.enabled is false: the log survives a restart of the container, but not the end of its pod.
+{{- else if and (eq $driver "jetstream") (not $values.persistence.enabled) }}
+- persistence.enabled is false: alerts that come while NATS is away are lost when their pod ends before it is back.
 {{- end }}
 {{- if (default dict $values.webui).enabled }}
 - webui.enabled: this chart has no web UI and installs no Redis. Where falcosidekick-ui runs on its own, config.webui.url
@@ -42,6 +44,10 @@
 {{- if and (kindIs "map" .) (eq (upper (toString .requiredacks)) "NONE") }}
 - config.kafka.requiredacks is NONE: nobody can know whether an alert arrived. The default is ALL.
 {{- end }}
+{{- end }}
+{{- $auth := default dict $config.auth }}
+{{- if and $values.serviceMonitor.enabled (not $values.serviceMonitor.additionalProperties) (or $auth.token $auth.username $auth.path) }}
+- config.auth is set, and /metrics asks for it too: serviceMonitor.additionalProperties.authorization.
 {{- end }}
 {{- with dig "limits" "memory" "" $values.resources }}
 {{- if or (and (regexMatch "^[0-9]+Mi?$" (toString .)) (lt (int (regexFind "^[0-9]+" (toString .))) 256)) (regexMatch "^[0-9]+Ki?$" (toString .)) }}

@@ -83,7 +83,7 @@ spec:
         - name: {{ include "tiercel.variable" $path }}_FILE
           value: /etc/tiercel/secrets/{{ regexReplaceAll "[^-._a-zA-Z0-9]" $path "-" }}
         {{- end }}
-        {{- with concat $config.env (default list .Values.config.extraEnv) }}
+        {{- with concat (default list $config.env) (default list .Values.config.extraEnv) }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
       {{- $from := list }}

@@ -4,9 +4,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
-import type { z } from 'zod';
-import { settingsShape } from '../../../src/core/config/schema.ts';
-import { keyMeta } from '../../../src/core/keys.ts';
 import { cacheFolder } from './process.ts';
 
 /** The versions that scripts/services.sh builds. */
@@ -34,16 +31,10 @@ export function schemaVersions(): string[] {
     .sort();
 }
 
-const drivers = String(
-  keyMeta(settingsShape.spool)?.shape &&
-    keyMeta(keyMeta(settingsShape.spool)!.shape!.driver as z.ZodType)?.values,
-);
-
 /** The sets of values that the chart is shipped with, by name. */
 export const valueSets: readonly string[] = readdirSync(join(CHART, 'ci'))
   .filter(name => name.endsWith('-values.yaml'))
   .map(name => name.slice(0, -'-values.yaml'.length))
-  .filter(name => name !== 'jetstream' || drivers.includes('jetstream'))
   .sort();
 
 export function valuesFile(set: string): string {
@@ -94,6 +85,8 @@ export interface RenderOptions {
   files?: string[];
   set?: string[];
   kubeVersion?: string;
+  /** False leaves out values.schema.json, which takes more time than all the rest. */
+  validated?: boolean;
 }
 
 /** Arguments of `helm template`, `helm install` and so on. */
@@ -102,11 +95,13 @@ export function chartArguments({
   namespace = 'falco',
   files = [],
   set = [],
+  validated = true,
 }: RenderOptions): string[] {
   return [
     ...[release, CHART, '--namespace', namespace],
     ...files.flatMap(file => ['--values', file]),
     ...set.flatMap(one => ['--set', one]),
+    ...(validated ? [] : ['--skip-schema-validation']),
   ];
 }
 
@@ -119,12 +114,21 @@ export function parseManifests(text: string): Manifest[] {
   });
 }
 
+const rendered = new Map<string, Promise<string>>();
+
 /** What the chart renders. @throws Error with what Helm says */
 export async function render(options: RenderOptions = {}): Promise<Manifest[]> {
   const { kubeVersion = '1.36.0' } = options;
-  const done = await helm(['template', ...chartArguments(options), '--kube-version', kubeVersion]);
-  if (done.code !== 0) throw new Error(done.stderr);
-  return parseManifests(done.stdout);
+  const args = ['template', ...chartArguments(options), '--kube-version', kubeVersion];
+  const known = rendered.get(args.join(' ')) ?? textOf(args);
+  rendered.set(args.join(' '), known);
+  return parseManifests(await known);
+}
+
+async function textOf(args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await helm(args);
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
 }
 
 /** What the chart renders for one of its own sets of values. */

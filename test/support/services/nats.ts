@@ -10,6 +10,8 @@ export function missingNats(): string | undefined {
 
 export interface NatsServer {
   port: number;
+  /** Of the process that runs at the moment. */
+  pid(): number;
   /** Clients connected at the moment. */
   connections(): Promise<number>;
   /** Ends the server; its streams stay. */
@@ -36,6 +38,7 @@ export async function startNats(extra = '', wantedPort?: number): Promise<NatsSe
   let running: Running | undefined;
   const server: NatsServer = {
     port,
+    pid: () => running!.pid,
     connections: async () => {
       const response = await fetch(`http://127.0.0.1:${monitor}/connz`);
       return ((await response.json()) as { num_connections: number }).num_connections;
