@@ -3,12 +3,35 @@ import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { type DescribedKey, describeKeys, flatKeys } from '../../core/config/catalog.ts';
 import { nearest } from '../../core/config/nearest.ts';
-import { commonKeys, ownKeys } from '../../core/config/schema.ts';
+import { commonKeys, ownKeys, settingsShape } from '../../core/config/schema.ts';
 import type { OutputDefinition } from '../../core/contract.ts';
 import { outputs } from '../../outputs/index.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
 import { type Paint, painter, table, wrap } from '../text.ts';
+
+/** What is shown of an output. */
+interface Listed {
+  name: string;
+  title: string;
+  category: string;
+  docs: string;
+  keys: DescribedKey[];
+  commonKeys: DescribedKey[];
+  /** The smallest configuration, in the output's place in the file. */
+  example: Record<string, unknown>;
+}
+
+/** The metrics page counts as an output in falcosidekick; here it is part of the daemon and always there. */
+const PROMETHEUS: Listed = {
+  name: 'prometheus',
+  title: 'Prometheus at /metrics, built in',
+  category: 'metrics',
+  docs: 'Counts alerts and their delivery on /metrics, where Prometheus fetches them; always on. See docs/metrics.md.',
+  keys: flatKeys(describeKeys({ prometheus: settingsShape.prometheus })),
+  commonKeys: [],
+  example: { prometheus: { extralabels: ['k8s.ns.name'] } },
+};
 
 export async function listOutputs(
   name: string | undefined,
@@ -16,31 +39,41 @@ export async function listOutputs(
   { io }: Context,
 ): Promise<ExitCode> {
   const paint = painter(io.colours);
+  const all = [...outputs.map(toListed), PROMETHEUS];
   if (name === undefined) {
-    await io.print(options.json ? asJson(outputs.map(toSummary)) : renderList(paint));
+    await io.print(options.json ? asJson(all.map(toSummary)) : renderList(all, paint));
     return EXIT.ok;
   }
-  const definition = outputs.find(output => output.name === name.toLowerCase());
-  if (!definition) {
+  const listed = all.find(output => output.name === name.toLowerCase());
+  if (!listed) {
     const near = nearest(
       name,
-      outputs.map(output => output.name),
+      all.map(output => output.name),
     );
     const hint = near ? `did you mean ${near}?` : '`tiercel outputs` lists them';
     throw new CliError(EXIT.usage, `there is no output called ${name}`, hint);
   }
-  await io.print(options.json ? asJson(toDetails(definition)) : renderOutput(definition, paint, io.columns));
+  await io.print(options.json ? asJson(toDetails(listed)) : renderOutput(listed, paint, io.columns));
   return EXIT.ok;
 }
 
 const asJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
-const toSummary = ({ name, title, category, docs }: OutputDefinition) => ({ name, title, category, docs });
+function toListed(definition: OutputDefinition): Listed {
+  const { name, title, category, docs, example } = definition;
+  const path = name.split('.');
+  const keysOf = (shape: z.ZodRawShape) => flatKeys(describeKeys(shape, path));
+  return {
+    ...{ name, title, category, docs },
+    keys: keysOf(ownKeys(definition)),
+    commonKeys: keysOf(commonKeys(definition)),
+    example: path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), example) as Listed['example'],
+  };
+}
 
-const keysOf = (definition: OutputDefinition, shape: z.ZodRawShape) =>
-  flatKeys(describeKeys(shape, definition.name.split('.')));
+const toSummary = ({ name, title, category, docs }: Listed) => ({ name, title, category, docs });
 
-function toDetails(definition: OutputDefinition) {
+function toDetails(listed: Listed) {
   const told = ({ path, env, fallback, meta }: DescribedKey) => ({
     path,
     env,
@@ -50,37 +83,32 @@ function toDetails(definition: OutputDefinition) {
     secret: meta.secret === true,
   });
   return {
-    ...toSummary(definition),
-    keys: keysOf(definition, ownKeys(definition)).map(told),
-    commonKeys: keysOf(definition, commonKeys(definition)).map(told),
-    example: exampleOf(definition),
+    ...toSummary(listed),
+    keys: listed.keys.map(told),
+    commonKeys: listed.commonKeys.map(told),
+    example: listed.example,
   };
 }
 
-/** The smallest configuration, in the output's place in the file. */
-function exampleOf({ name, example }: OutputDefinition): unknown {
-  return name.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), example);
-}
-
-function renderList(paint: Paint): string {
-  const rows = [...outputs]
+function renderList(all: readonly Listed[], paint: Paint): string {
+  const rows = [...all]
     .sort((a, b) => a.category.localeCompare(b.category) || a.name.localeCompare(b.name))
     .map(({ category, name, title }) => [category, paint(name, 'bold'), title]);
   return `${table(['CATEGORY', 'NAME', 'OUTPUT'], rows, paint)}\n\`tiercel outputs NAME\` shows the keys of one.\n`;
 }
 
-function renderOutput(definition: OutputDefinition, paint: Paint, columns = 100): string {
-  const { name, title, category, docs } = definition;
-  const section = (heading: string, keys: DescribedKey[]) =>
-    keys.length > 0
-      ? `\n${paint(heading, 'bold')}\n${keys.map(key => renderKey(key, paint, columns)).join('')}`
+function renderOutput(listed: Listed, paint: Paint, columns = 100): string {
+  const { name, title, category, docs, keys, commonKeys: common, example } = listed;
+  const section = (heading: string, described: DescribedKey[]) =>
+    described.length > 0
+      ? `\n${paint(heading, 'bold')}\n${described.map(key => renderKey(key, paint, columns)).join('')}`
       : '';
   return [
     `${paint(title, 'bold')} (${name}, ${category})\n${docs}\n`,
-    section('Keys', keysOf(definition, ownKeys(definition))),
-    section('Keys of every output of this kind', keysOf(definition, commonKeys(definition))),
+    section('Keys', keys),
+    section('Keys of every output of this kind', common),
     `\n${paint('Smallest configuration', 'bold')}\n`,
-    indent(stringify(exampleOf(definition)), 2),
+    indent(stringify(example), 2),
   ].join('');
 }
 

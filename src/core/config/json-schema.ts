@@ -1,7 +1,6 @@
 /** The JSON Schema of the configuration file, for editors. Draft 2020-12. */
 import type { OutputDefinition } from '../contract.ts';
 import { type DescribedKey, describeKeys } from './catalog.ts';
-import { KNOWN_OUTPUTS } from './falcosidekick-keys.ts';
 import { commonKeys, nameKey, ownKeys, settingsShape } from './schema.ts';
 
 type Schema = Record<string, unknown>;
@@ -43,11 +42,6 @@ const DEFS: Schema = {
 /** The schema of a file with these outputs. */
 export function toJsonSchema(definitions: readonly OutputDefinition[]): Schema {
   const properties = propertiesOf(describeKeys(settingsShape));
-  const there = new Set(definitions.map(({ name }) => name));
-  for (const { section } of KNOWN_OUTPUTS) {
-    if (!there.has(section))
-      place(properties, section, { description: 'Not part of this version; ignored.' });
-  }
   for (const definition of definitions) place(properties, definition.name, sectionSchema(definition));
   for (const definition of definitions) placeInherited(properties, definition);
   return {

@@ -10,7 +10,7 @@ import { Problems } from './problems.ts';
 import { readKeys } from './reader.ts';
 import { resolveReferences } from './references.ts';
 import { settingsShape } from './schema.ts';
-import { reportMissingOutputs, reportUnknownSections } from './sections.ts';
+import { reportUnknownSections } from './sections.ts';
 import { type Settings, toSettings } from './settings.ts';
 import { type Environment, type ReadFile, Sources } from './sources.ts';
 import { emptySection, find, locate, type Section } from './tree.ts';
@@ -41,7 +41,6 @@ export function loadConfig(options: LoadOptions): Config {
   const root = readRoot(options, sources, problems);
   resolveReferences(root, sources, problems, options.file);
   reportUnknownSections(root, definitions, problems);
-  reportMissingOutputs(root, definitions, sources, problems);
 
   const global: Section = {
     ...root,

@@ -1,13 +1,10 @@
-/** Looks over the names at the top of the file: outputs that are not there yet, and unknown ones. */
+/** Looks over the names at the top of the file for unknown ones. */
 import type { OutputDefinition } from '../contract.ts';
-import { parseFlag } from '../keys.ts';
-import { variableName } from './environment.ts';
 import { isKnownLeaf, isKnownPath, KNOWN_OUTPUTS } from './falcosidekick-keys.ts';
 import { nearest } from './nearest.ts';
 import type { Problems } from './problems.ts';
 import { settingsShape } from './schema.ts';
-import type { Sources } from './sources.ts';
-import { find, type Section, type Tree } from './tree.ts';
+import type { Section } from './tree.ts';
 
 /** Tells of unknown keys outside of the sections of the outputs that there are. */
 export function reportUnknownSections(
@@ -55,31 +52,3 @@ function elsewhere(key: string): string | undefined {
   });
   return groups.length === 1 ? `${groups[0]![0]}.${key}` : undefined;
 }
-
-/** Tells of outputs that falcosidekick would turn on with these settings and that this version does not have. */
-export function reportMissingOutputs(
-  root: Section,
-  definitions: readonly OutputDefinition[],
-  sources: Sources,
-  problems: Problems,
-): void {
-  const there = new Set(definitions.map(definition => definition.name));
-  for (const { section, enabledBy } of KNOWN_OUTPUTS) {
-    if (there.has(section)) continue;
-    const path = section.split('.');
-    const tree = find(root, path);
-    const inFile = tree?.kind === 'list' || enabledBy.some(key => isGiven(find(root, [...path, key])));
-    const variable = enabledBy.map(key => variableName(...path, key)).find(name => isOn(sources.env[name]));
-    if (!inFile && variable === undefined) continue;
-    const origin = inFile && tree ? tree.origin : { env: variable! };
-    problems.warning(path, `output ${section} is not part of this version; its settings are ignored`, origin);
-  }
-}
-
-function isGiven(tree: Tree | undefined): boolean {
-  if (tree === undefined) return false;
-  if (tree.kind === 'list') return tree.items.length > 0;
-  return tree.kind === 'map' || isOn(tree.source);
-}
-
-const isOn = (text: string | undefined) => text !== undefined && text !== '' && parseFlag(text) !== false;

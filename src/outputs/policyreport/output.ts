@@ -22,6 +22,11 @@ interface Config {
   prunebypriority: boolean;
 }
 
+/**
+ * Reports are read, added to and written back under their resourceVersion, as falcosidekick does it and with the rights
+ * that it needs. Server-side apply has no way to add to them: the kinds declare their results as one value, without keys
+ * to merge by, so the last writer's would replace all others.
+ */
 export class PolicyReports implements Output {
   readonly #config: Config;
   readonly #host: Host;
@@ -86,12 +91,34 @@ export class PolicyReports implements Output {
       const next = addResults(report, results, this.#config, context.attempt > 1);
       if (!next) return;
       const answer = await this.#write(isNew ? 'POST' : 'PUT', isNew ? path : named, next, context.signal);
-      // Changed since it was read (its resourceVersion is another), or made by somebody else.
-      if (answer.status !== 409) return judge(answer, clock.now());
+      // Changed since it was read (its resourceVersion is another), made by somebody else, or taken away.
+      const isConflict = answer.status === 409 || (answer.status === 404 && !isNew);
+      if (!isConflict) {
+        if (isNew) this.#checkPlace(namespace, answer);
+        return judge(answer, clock.now());
+      }
       if (conflicts === MAX_CONFLICTS) {
         throw new RetriableError('others keep changing the report', { reason: 'server_error' });
       }
     }
+  }
+
+  /**
+   * The next try finds another place for what was for a namespace that is no more.
+   * @throws RetriableError when there is no place for new reports
+   */
+  #checkPlace(namespace: string, { status, body }: HttpResponse): void {
+    // Forbidden for a cause that passes; the account may do it. See k8s.io/api/core/v1, NamespaceTerminatingCause.
+    const isEnding = status === 403 && body.includes('"NamespaceTerminating"');
+    if (!isEnding && status !== 404) return;
+    const isGone = isEnding || body.includes('"namespaces"');
+    if (isGone) {
+      this.#namespaces.set(namespace, { there: false, until: this.#host.clock.now() + NAMESPACE_MS });
+    }
+    const missing = isGone
+      ? 'the namespace is going away'
+      : 'the cluster has no policy reports: install their CRDs';
+    throw new RetriableError(missing, { reason: 'client_error' });
   }
 
   #get(path: string, signal: AbortSignal): Promise<HttpResponse> {

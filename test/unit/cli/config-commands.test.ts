@@ -201,13 +201,6 @@ describe('config migrate', () => {
     expect(err).toContain('nats.checkcert: falcosidekick ignored this key');
   });
 
-  test('an output that is not there yet keeps its settings and a remark', async () => {
-    const { code, out, err } = await migrate('rabbitmq:\n  url: amqp://mq.example\n  queue: falco\n');
-    expect(code).toBe(0);
-    expect(parse(out)).toEqual({ rabbitmq: { url: 'amqp://mq.example', queue: 'falco' } });
-    expect(err).toContain('not part of this version');
-  });
-
   test('what cannot be used is marked: 2', async () => {
     const { code, out } = await migrate('listenport: many\n');
     expect(code).toBe(2);

@@ -10,7 +10,7 @@ describe('every key has a variable', () => {
   const sample: Record<string, [text: string, shown: unknown]> = {
     text: ['some-text', 'some-text'],
     flag: ['true', true],
-    number: ['7', 7],
+    number: ['4', 4],
     list: ['a,b', ['a', 'b']],
     pairs: ['a:1', { a: '1' }],
     duration: ['17000ms', '17s'],
@@ -35,7 +35,8 @@ describe('every key has a variable', () => {
           ? { AUTH_USERNAME: 'x' }
           : {};
     const { masked } = load('', { env: { [env]: text, ...rest } });
-    expect(at(masked, path)).toEqual(meta.secret ? '***' : shown);
+    const secret = Array.isArray(shown) ? shown.map(() => '***') : '***';
+    expect(at(masked, path)).toEqual(meta.secret ? secret : shown);
     expect(at(load('').masked, path)).not.toEqual(meta.secret ? '***' : shown);
   });
 

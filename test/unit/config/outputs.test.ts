@@ -106,11 +106,12 @@ describe('which alerts', () => {
 describe('delivery', () => {
   test('defaults', () => {
     expect(only(slack()).delivery).toEqual({
+      from: 'now',
       timeoutMs: 10_000,
       concurrency: 64,
       retry: { maxAgeMs: 86_400_000, attempts: 0, minMs: 500, maxMs: 60_000 },
       breaker: { failures: 5, maxMs: 5_000 },
-      rateLimit: { perSecond: 0, burst: 1 },
+      rateLimit: { perSecond: 0, burst: 1, shared: false },
     });
   });
 

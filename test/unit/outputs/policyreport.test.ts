@@ -30,6 +30,8 @@ let missing: Set<string>;
 let meanwhile: (path: string) => void;
 /** Answers that take the place of the next ones to writes. */
 let writeStatus: number[];
+/** What they say. */
+let refusal: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'tiercel-reports-'));
@@ -39,6 +41,7 @@ beforeEach(async () => {
   stored = new Map();
   missing = new Set();
   writeStatus = [];
+  refusal = '{}';
   meanwhile = () => {};
   api = await HttpSink.listen((request, socket) => void socket.write(serve(request)));
 });
@@ -64,7 +67,7 @@ function serve({ method, target, body }: Received): string {
   const path = method === 'POST' ? `${target}/${JSON.parse(body).metadata.name}` : target;
   meanwhile(path);
   const status = writeStatus.shift();
-  if (status !== undefined && status >= 300) return answer(status, '{}');
+  if (status !== undefined && status >= 300) return answer(status, refusal);
   const report = JSON.parse(body) as Report;
   const present = stored.get(path);
   if (present?.metadata.resourceVersion !== report.metadata.resourceVersion) return answer(409, '{}');
@@ -184,6 +187,43 @@ test('one report that cannot be written fails its own alerts alone', async () =>
   expect(error.failed.get(0)).toBeInstanceOf(PermanentError);
   expect(rulesAt(inNamespace('b'))).toEqual(['b']);
 });
+
+test('a report that is taken away before it is written is made anew', async () => {
+  const send = await open();
+  await send([about('a', '1')]);
+  meanwhile = path => {
+    if (!stored.delete(path)) return;
+    writeStatus = [404];
+  };
+  await send([about('a', '2')]);
+  expect(rulesAt(inNamespace('a'))).toEqual(['2']);
+});
+
+test('without the kinds in the cluster alerts are for later', async () => {
+  const send = await open();
+  writeStatus = [404];
+  refusal = '404 page not found';
+  const error = await failureOf(send([alert('r')]));
+  expect(error).toBeInstanceOf(RetriableError);
+  expect(error?.message).toContain('install their CRDs');
+  await send([alert('r')], 2);
+  expect(rulesAt(OF_CLUSTER)).toEqual(['r']);
+});
+
+test.each([
+  [403, '{"details":{"causes":[{"reason":"NamespaceTerminating","field":"metadata.namespace"}]}}'],
+  [404, '{"details":{"name":"a","kind":"namespaces"}}'],
+])(
+  'a namespace that goes away in the meantime (%i) is stood in for by the next try',
+  async (status, says) => {
+    const send = await open();
+    writeStatus = [status];
+    refusal = says;
+    expect(await failureOf(send([about('a', 'r')]))).toBeInstanceOf(RetriableError);
+    await send([about('a', 'r')], 2);
+    expect(rulesAt(inNamespace('own'))).toEqual(['r']);
+  },
+);
 
 test('an answer that is no report is not written over it', async () => {
   const send = await open();
