@@ -10,7 +10,7 @@ import type { Backend, IngestObserver, RequestRefusal } from './backend.ts';
 import { ENCODINGS, type Encoding, type Pending, parseEncoding, readBody, unpack } from './body.ts';
 import { type Incoming, readAlerts } from './cloudevents.ts';
 import type { Refusals, RequestFacts } from './refusals.ts';
-import type { SimpleHead } from './simple-request.ts';
+import type { SimpleHead, SimpleSender } from './simple-request.ts';
 
 /** What can change while the server runs. */
 export interface Settings {
@@ -109,7 +109,7 @@ export class Ingest {
    * For the fast lane: takes a plain body if there is nothing in it to refuse; otherwise false, and nothing has happened.
    * Never throws. `answer` is called once, later: with nothing when the alerts are safe.
    */
-  offer(body: string, from: RequestFacts, answer: (refused?: Refused) => void): boolean {
+  offer(body: string, sender: SimpleSender, answer: (refused?: Refused) => void): boolean {
     const drafts: AlertDraft[] = [];
     try {
       for (const { draft } of parseAlerts(body)) {
@@ -120,22 +120,28 @@ export class Ingest {
       return false;
     }
     this.#inFlight++;
-    const refuse = (error: unknown) => {
-      this.#inFlight--;
-      const refused = failure(error, Buffer.byteLength(body));
-      this.#refusals.noteRequest(from, '/', refused);
-      answer(refused);
-    };
-    try {
-      this.#backend.take(drafts).then(() => {
-        this.#inFlight--;
-        this.#observer.accepted(drafts.length);
-        answer();
-      }, refuse);
-    } catch (error) {
-      queueMicrotask(() => refuse(error));
-    }
+    void this.#takeOffered(drafts, sender, answer);
     return true;
+  }
+
+  async #takeOffered(
+    drafts: readonly AlertDraft[],
+    sender: SimpleSender,
+    answer: (refused?: Refused) => void,
+  ): Promise<void> {
+    let refused: Refused | undefined;
+    try {
+      await this.#backend.take(drafts);
+      this.#observer.accepted(drafts.length);
+    } catch (error) {
+      // Later, even if the backend has thrown at once.
+      await undefined;
+      refused = failure(error, sender.head.bodyBytes);
+      this.#refusals.noteRequest(factsOf(sender), '/', refused);
+    } finally {
+      this.#inFlight--;
+    }
+    answer(refused);
   }
 
   #read(request: IncomingMessage, response: ServerResponse, encoding: Encoding): void {
@@ -284,6 +290,11 @@ interface RefusedAlert {
   index: number;
   reason: RequestRefusal;
   message: string;
+}
+
+function factsOf({ socket, head }: SimpleSender): RequestFacts {
+  const headers = { 'content-length': String(head.bodyBytes), 'user-agent': head.userAgent };
+  return { method: 'POST', headers, socket };
 }
 
 function draftsOf(incoming: readonly Incoming[]): AlertDraft[] {

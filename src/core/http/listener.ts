@@ -147,6 +147,11 @@ function refuseConnection(
     socket.destroy();
     return;
   }
+  // Node's own name for the response that a connection is at: what is half sent must not be written into.
+  const current = (socket as { _httpMessage?: ServerResponse })._httpMessage;
+  const isBehindRequest = current?.req.complete && !current.headersSent;
+  // What comes behind a request that asked to close the connection is nothing to anybody.
+  if (isBehindRequest && code === 'HPE_CLOSED_CONNECTION') return;
   const answer = answerTo(code, error.rawPacket, overTls);
   // Anything else is a peer that went away.
   if (!answer) {
@@ -154,9 +159,12 @@ function refuseConnection(
     return;
   }
   refusals.noteConnection(socket, answer.reason, answer.message);
+  if (isBehindRequest) {
+    // Its alerts may have been taken: it gets its own answer, which is the last one.
+    current.shouldKeepAlive = false;
+    return;
+  }
   const body = `${answer.message}\n`;
-  // Node's own name for the response that a connection is at: what is half sent must not be written into.
-  const current = (socket as { _httpMessage?: ServerResponse })._httpMessage;
   if (socket.writable && !current?.headersSent) {
     socket.write(
       `HTTP/1.1 ${answer.status} ${http.STATUS_CODES[answer.status]}\r\nConnection: close\r\n` +

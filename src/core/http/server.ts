@@ -91,13 +91,9 @@ class TiercelServer implements HttpServer {
     const ingest = this.#ingest;
     this.#fast = new FastLane({
       admits: head => ingest.admits(head),
-      offer: (body, { socket, head: { bodyBytes, userAgent } }, answer) => {
-        const headers = { 'content-length': String(bodyBytes), 'user-agent': userAgent };
-        return ingest.offer(body, { method: 'POST', headers, socket }, answer);
-      },
+      offer: (body, sender, answer) => ingest.offer(body, sender, answer),
       patienceMs: FAST_LANE_PATIENCE_MS,
       idleMs: () => this.#settings.config.keepAliveMs,
-      now: Date.now,
     });
   }
 

@@ -2,6 +2,7 @@
  * Recognises requests as Falco, and every plain HTTP client, posts its alerts: a POST to / with a body of known length
  * and no header that asks for anything. What is not recognised is not judged here: node:http reads it. Pure.
  */
+import type { Socket } from 'node:net';
 
 /** What a recognised head says. */
 export interface SimpleHead {
@@ -12,11 +13,21 @@ export interface SimpleHead {
   userAgent: string | undefined;
 }
 
+/** Where a recognised request comes from. */
+export interface SimpleSender {
+  readonly socket: Socket;
+  readonly head: SimpleHead;
+}
+
 /** A longer body comes in many pieces, which node:http gathers with all its limits. */
 export const MAX_SIMPLE_BODY = 64 * 1024;
 
-// RFC 9112: no space before the colon, no folded lines, no control characters, nothing but CR LF as a line's end.
-const HEADER = /^([a-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?[ \t]*$/i;
+/** A longer head is none that a plain client sends. */
+export const MAX_SIMPLE_HEAD = 8 * 1024;
+
+// RFC 9112: no control characters, nothing but CR LF as a line's end. Without parts that overlap: whoever sends decides
+// how long it takes.
+const VALUE = /^[\t\x20-\x7e]*$/;
 const LENGTH = /^(?:0|[1-9]\d{0,7})$/;
 const PLAIN_JSON = /^(?:application\/json|text\/plain)(?:;|$)/i;
 
@@ -27,11 +38,14 @@ export function readSimpleHead(head: string): SimpleHead | undefined {
   const found = new Map<string, string>();
   // Behind the last header stand the empty line and what follows its end.
   for (let index = 1; index < lines.length - 2; index++) {
-    const match = HEADER.exec(lines[index]!);
-    if (!match) return undefined;
-    const name = match[1]!.toLowerCase();
-    if (found.has(name) || !KNOWN.has(name)) return undefined;
-    found.set(name, match[2] ?? '');
+    const line = lines[index]!;
+    const colon = line.indexOf(':');
+    if (colon < 0) return undefined;
+    // No folded line and no space before the colon: what is known has neither.
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1);
+    if (!KNOWN.has(name) || found.has(name) || !VALUE.test(value)) return undefined;
+    found.set(name, value.trim());
   }
   const length = found.get('content-length') ?? '';
   const connection = found.get('connection')?.toLowerCase() ?? 'keep-alive';

@@ -9,7 +9,10 @@ import { WireError } from './failure.ts';
 export interface AnswerSink {
   head(status: number, headers: IncomingHttpHeaders): void;
   data(chunk: Buffer): void;
-  /** @param isReusable the connection may carry another request */
+  /**
+   * The last call of an answer, when all bytes that came with it have been looked at.
+   * @param isReusable the connection may carry another request
+   */
   end(isReusable: boolean): void;
 }
 
@@ -50,8 +53,9 @@ export class AnswerReader {
    * @throws WireError when they are no HTTP answer, or one that nobody has asked for
    */
   read(bytes: Buffer): void {
+    if (this.#isOver()) throw new WireError('WIRE_NOT_HTTP', 'more came than was asked for');
     let at = 0;
-    while (at < bytes.length) {
+    while (at < bytes.length && !this.#isOver()) {
       switch (this.#expecting) {
         case 'head':
           at = this.#readHead(bytes, at);
@@ -63,12 +67,12 @@ export class AnswerReader {
         case 'rest':
           this.#sink.data(bytes.subarray(at));
           return;
-        case 'nothing':
-          throw new WireError('WIRE_NOT_HTTP', 'more came than was asked for');
         default:
           at = this.#readLine(bytes, at);
       }
     }
+    // Told last of all: it lets the next request out, and what is left over here must not be taken for its answer.
+    if (this.#isOver()) this.#sink.end(this.#isReusable && at === bytes.length);
   }
 
   /**
@@ -76,9 +80,14 @@ export class AnswerReader {
    * @throws WireError when that is not where an answer may end
    */
   close(): void {
-    if (this.#expecting === 'nothing') return;
-    if (this.#expecting === 'rest') this.#end(false);
-    else throw new WireError('WIRE_CLOSED', 'closed within an answer');
+    if (this.#isOver()) return;
+    if (this.#expecting !== 'rest') throw new WireError('WIRE_CLOSED', 'closed within an answer');
+    this.#expecting = 'nothing';
+    this.#sink.end(false);
+  }
+
+  #isOver(): boolean {
+    return this.#expecting === 'nothing';
   }
 
   /** Returns where the head ends, or the end of the bytes when it goes on. */
@@ -112,21 +121,21 @@ export class AnswerReader {
     if (code === 101) throw notHttp();
     if (code < 200) return;
     const connection = headers.connection?.toLowerCase() ?? '';
-    const isPersistent =
-      status[1] === '1' ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive');
+    const isModern = status[1] === '1';
+    const isPersistent = isModern ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive');
     const coding = headers['transfer-encoding']?.toLowerCase();
     const length = headers['content-length'];
-    this.#isReusable = isPersistent && (coding === undefined || length === undefined);
-    this.#sink.head(code, headers);
-    if (code === 204 || code === 304) this.#end(this.#isReusable);
+    // Whoever says both, or says the one in HTTP/1.0, may mean something else by it (RFC 9112, 6.1).
+    this.#isReusable = isPersistent && (coding === undefined || (isModern && length === undefined));
+    if (code === 204 || code === 304) this.#expecting = 'nothing';
     else if (coding !== undefined)
       this.#expecting = /(?:^|,)[ \t]*chunked$/.test(coding) ? 'chunk size' : 'rest';
     else if (length === undefined) this.#expecting = 'rest';
     else {
       this.#left = parseLength(length);
-      this.#expecting = 'sized';
-      if (this.#left === 0) this.#end(this.#isReusable);
+      this.#expecting = this.#left === 0 ? 'nothing' : 'sized';
     }
+    this.#sink.head(code, headers);
   }
 
   #readSized(bytes: Buffer, from: number): number {
@@ -134,8 +143,7 @@ export class AnswerReader {
     this.#left -= end - from;
     this.#sink.data(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
     if (this.#left > 0) return end;
-    if (this.#expecting === 'chunk') this.#expecting = 'chunk end';
-    else if (this.#expecting === 'sized') this.#end(this.#isReusable);
+    this.#expecting = this.#expecting === 'chunk' ? 'chunk end' : 'nothing';
     return end;
   }
 
@@ -166,18 +174,13 @@ export class AnswerReader {
       this.#trailerBytes = 0;
       this.#expecting = this.#left === 0 ? 'trailer' : 'chunk';
     } else if (line === '') {
-      this.#end(this.#isReusable);
+      this.#expecting = 'nothing';
     } else {
       this.#trailerBytes += line.length;
       if (this.#trailerBytes > MAX_HEAD_BYTES) {
         throw new WireError('WIRE_HEADERS_OVERFLOW', 'the trailers are too large');
       }
     }
-  }
-
-  #end(isReusable: boolean): void {
-    this.#expecting = 'nothing';
-    this.#sink.end(isReusable);
   }
 }
 
@@ -197,7 +200,7 @@ function readHeaders(lines: readonly string[]): IncomingHttpHeaders {
   for (let index = 1; index < lines.length - 2; index++) {
     const line = lines[index]!;
     const colon = line.indexOf(':');
-    if (!NAME.test(line.slice(0, colon))) throw notHttp();
+    if (colon < 0 || !NAME.test(line.slice(0, colon))) throw notHttp();
     const name = line.slice(0, colon).toLowerCase();
     const value = line.slice(colon + 1).trim();
     const known = headers[name];

@@ -12,6 +12,7 @@ export interface Controller {
 
 /** Told of one request's answer; either `onResponseEnd` or `onResponseError` is the last call. */
 export interface AnswerHandler {
+  /** Called again, with another controller, when a request that has waited for a connection goes out. */
   onRequestStart(controller: Controller): void;
   onResponseStart(controller: Controller, status: number, headers: IncomingHttpHeaders): void;
   /** The chunk is only lent for the time of the call. */
@@ -39,7 +40,8 @@ export interface ConnectionOwner {
   ready(connection: Connection): void;
   /** It cannot any more; with an error when it never could. */
   gone(connection: Connection, error: Error | undefined): void;
-  session(session: Buffer): void;
+  /** The far side has handed out a session, which holds for those certificates only. */
+  session(session: Buffer, context: SecureContext): void;
 }
 
 const PROBE_AFTER_MS = 60_000;
@@ -60,7 +62,6 @@ export class Connection implements AnswerSink, Controller {
   readonly #bodyTimeoutMs: number;
   #handler: AnswerHandler | undefined;
   #hasHead = false;
-  #isStarting = false;
   #isFlushed = true;
   #isOpen = false;
   #isGone = false;
@@ -81,7 +82,8 @@ export class Connection implements AnswerSink, Controller {
       this.#isOpen = true;
       owner.ready(this);
     });
-    socket.on('session', (session: Buffer) => owner.session(session));
+    const context = endpoint.tls?.secureContext;
+    if (context) socket.on('session', (session: Buffer) => owner.session(session, context));
     socket.on('error', error => {
       this.#failure ??= error;
     });
@@ -92,18 +94,17 @@ export class Connection implements AnswerSink, Controller {
     });
   }
 
+  /** False as soon as it is known that nothing more can be sent. */
+  get isAlive(): boolean {
+    return !this.#socket.destroyed;
+  }
+
   /** Sends an encoded request. The connection must be ready and without one. */
   send(request: Buffer, handler: AnswerHandler): void {
     this.#handler = handler;
     this.#hasHead = false;
-    this.#isStarting = true;
     handler.onRequestStart(this);
-    this.#isStarting = false;
-    // Given up while it waited for a connection.
-    if (!this.#handler) {
-      this.#owner.ready(this);
-      return;
-    }
+    if (this.#isGone) return;
     this.#reader.expect();
     this.#isFlushed = false;
     this.#socket.write(request, this.#onFlushed);
@@ -111,12 +112,6 @@ export class Connection implements AnswerSink, Controller {
 
   /** Gives up the answer, and the connection with it. */
   abort(reason: Error): void {
-    if (this.#isStarting) {
-      const handler = this.#handler;
-      this.#handler = undefined;
-      handler?.onResponseError(this, reason);
-      return;
-    }
     this.#failure ??= reason;
     this.#socket.destroy();
     this.#closed();
@@ -125,8 +120,8 @@ export class Connection implements AnswerSink, Controller {
   /** Ends a connection that carries no request. */
   close(): void {
     this.#isGone = true;
-    this.#socket.end();
-    this.#socket.unref();
+    // Not `end`, which would wait for the far side to close too.
+    this.#socket.destroySoon();
   }
 
   head(status: number, headers: IncomingHttpHeaders): void {
@@ -148,15 +143,14 @@ export class Connection implements AnswerSink, Controller {
     this.#handler = undefined;
     clearTimeout(this.#stall);
     this.#stall = undefined;
-    if (!isReusable || this.#socket.destroyed || this.#isGone) {
+    if (!isReusable || this.#socket.destroyed) {
       this.#socket.destroy();
       this.#closed();
-      handler?.onResponseEnd(this);
-      return;
     }
     handler?.onResponseEnd(this);
+    if (this.#isGone) return;
     // An answer may come before its request has gone out, which would mix with the next one.
-    if (this.#isFlushed) this.#release();
+    if (this.#isFlushed) this.#owner.ready(this);
     else this.#watch();
   }
 
@@ -166,13 +160,8 @@ export class Connection implements AnswerSink, Controller {
     if (this.#handler || this.#isGone) return;
     clearTimeout(this.#stall);
     this.#stall = undefined;
-    this.#release();
-  };
-
-  #release(): void {
-    this.idleSince = performance.now();
     this.#owner.ready(this);
-  }
+  };
 
   #open({ hostname, port, tls: secure, session }: Endpoint): Socket {
     // The types of node:tls lack it; its documentation has it.

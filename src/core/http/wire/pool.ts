@@ -1,4 +1,5 @@
 /** Keep-alive connections to one origin, and the requests that wait for one. */
+import type { SecureContext } from 'node:tls';
 import { RetriableError } from '../../errors.ts';
 import {
   type AnswerHandler,
@@ -22,9 +23,21 @@ export interface WirePoolOptions {
   tls(): NonNullable<Endpoint['tls']>;
 }
 
-interface Waiting {
-  request: Buffer;
-  handler: AnswerHandler;
+/** A request that waits for a connection, and can be taken back. */
+class Waiting implements Controller {
+  readonly request: Buffer;
+  readonly handler: AnswerHandler;
+  readonly #queue: Set<Waiting>;
+
+  constructor(request: Buffer, handler: AnswerHandler, queue: Set<Waiting>) {
+    this.request = request;
+    this.handler = handler;
+    this.#queue = queue;
+  }
+
+  abort(reason: Error): void {
+    if (this.#queue.delete(this)) this.handler.onResponseError(this, reason);
+  }
 }
 
 /** Connections on their way at once: more would be opened for a burst than its answers need. */
@@ -38,10 +51,10 @@ export class WirePool implements ConnectionOwner {
   /** The one used last is used next, so that those left over come to their end. */
   readonly #idle: Connection[] = [];
   readonly #connecting = new Set<Connection>();
-  #queue: Waiting[] = [];
+  /** In the order in which they came. */
+  readonly #queue = new Set<Waiting>();
   #sweeper: NodeJS.Timeout | undefined;
-  #session: { context: unknown; bytes: Buffer } | undefined;
-  #context: unknown;
+  #session: { context: SecureContext; bytes: Buffer } | undefined;
   #isClosed = false;
 
   constructor(options: WirePoolOptions) {
@@ -60,7 +73,9 @@ export class WirePool implements ConnectionOwner {
       connection.send(bytes, handler);
       return;
     }
-    this.#queue.push({ request: bytes, handler });
+    const waiting = new Waiting(bytes, handler, this.#queue);
+    this.#queue.add(waiting);
+    handler.onRequestStart(waiting);
     this.#connect();
   }
 
@@ -68,23 +83,22 @@ export class WirePool implements ConnectionOwner {
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#idle.splice(0)) this.#end(connection);
-    if (this.#all.size === 0) clearInterval(this.#sweeper);
   }
 
   /** Ends everything at once. */
   destroy(): void {
     this.close();
-    const waiting = this.#queue;
-    this.#queue = [];
-    for (const connection of [...this.#all]) connection.abort(closed());
+    // First those that wait: the end of a connection would have another one opened for them.
+    for (const waiting of this.#queue) waiting.abort(closed());
+    for (const connection of this.#all) connection.abort(closed());
     clearInterval(this.#sweeper);
-    for (const { handler } of waiting) handler.onResponseError(NOTHING_TO_ABORT, closed());
   }
 
   ready(connection: Connection): void {
     this.#connecting.delete(connection);
-    const next = this.#queue.shift();
+    const next = this.#first();
     if (next) {
+      this.#queue.delete(next);
       connection.send(next.request, next.handler);
       this.#connect();
       return;
@@ -103,13 +117,21 @@ export class WirePool implements ConnectionOwner {
     this.#connecting.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
-    // It was opened for one of those that wait.
-    if (error) this.#queue.shift()?.handler.onResponseError(NOTHING_TO_ABORT, error);
+    if (error) {
+      // A far side that cannot take a session up again gets a new handshake the next time.
+      this.#session = undefined;
+      // The connection was opened for one of those that wait.
+      this.#first()?.abort(error);
+    }
     this.#connect();
   }
 
-  session(bytes: Buffer): void {
-    this.#session = { context: this.#context, bytes };
+  session(bytes: Buffer, context: SecureContext): void {
+    this.#session = { context, bytes };
+  }
+
+  #first(): Waiting | undefined {
+    return this.#queue.values().next().value;
   }
 
   #takeIdle(): Connection | undefined {
@@ -121,8 +143,8 @@ export class WirePool implements ConnectionOwner {
     return undefined;
   }
 
-  #isFresh({ idleSince, keepAliveMs }: Connection, now: number): boolean {
-    return now - idleSince < Math.min(this.#options.keepAliveMs, keepAliveMs);
+  #isFresh({ isAlive, idleSince, keepAliveMs }: Connection, now: number): boolean {
+    return isAlive && now - idleSince < Math.min(this.#options.keepAliveMs, keepAliveMs);
   }
 
   #end(connection: Connection): void {
@@ -132,28 +154,29 @@ export class WirePool implements ConnectionOwner {
 
   /** Opens connections for those that wait. */
   #connect(): void {
-    const { connections, origin, connectTimeoutMs, bodyTimeoutMs } = this.#options;
     while (
-      this.#queue.length > this.#connecting.size &&
+      this.#queue.size > this.#connecting.size &&
       this.#connecting.size < MAX_CONNECTING &&
-      this.#all.size < connections
+      this.#all.size < this.#options.connections
     ) {
-      let tls: Endpoint['tls'];
       try {
-        tls = origin.protocol === 'https:' ? this.#options.tls() : undefined;
+        const connection = new Connection(this.#endpoint(), this);
+        this.#all.add(connection);
+        this.#connecting.add(connection);
       } catch (error) {
-        this.#queue.shift()!.handler.onResponseError(NOTHING_TO_ABORT, error as Error);
-        continue;
+        this.#first()!.abort(error as Error);
       }
-      // A session belongs to the certificates that it was made with.
-      this.#context = tls?.secureContext;
-      const session = this.#session?.context === this.#context ? this.#session?.bytes : undefined;
-      const port = Number(origin.port) || (tls ? 443 : 80);
-      const endpoint = { hostname: origin.hostname, port, tls, session, connectTimeoutMs, bodyTimeoutMs };
-      const connection = new Connection(endpoint, this);
-      this.#all.add(connection);
-      this.#connecting.add(connection);
     }
+  }
+
+  /** @throws Error when the TLS settings cannot be used */
+  #endpoint(): Endpoint {
+    const { origin, connectTimeoutMs, bodyTimeoutMs } = this.#options;
+    const tls = origin.protocol === 'https:' ? this.#options.tls() : undefined;
+    const port = Number(origin.port) || (tls ? 443 : 80);
+    // A session belongs to the certificates that it was made with.
+    const session = this.#session?.context === tls?.secureContext ? this.#session?.bytes : undefined;
+    return { hostname: origin.hostname, port, tls, session, connectTimeoutMs, bodyTimeoutMs };
   }
 
   #sweep(): void {
@@ -168,8 +191,6 @@ export class WirePool implements ConnectionOwner {
     this.#sweeper = undefined;
   }
 }
-
-const NOTHING_TO_ABORT: Controller = { abort: () => {} };
 
 function closed(): RetriableError {
   return new RetriableError('the client is closed', { reason: 'other' });

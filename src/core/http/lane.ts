@@ -1,0 +1,204 @@
+/** One connection of the fast lane: its requests one after the other, until it ends or goes to node:http. */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastLane } from './fast-lane.ts';
+import { MAX_SIMPLE_HEAD } from './simple-request.ts';
+
+/** An answer other than 200. */
+export interface Denied {
+  status: number;
+  message: string;
+  headers?: Readonly<Record<string, string>> | undefined;
+}
+
+const BLANK_LINE = Buffer.from('\r\n\r\n');
+/** Pieces that a request may come in. */
+const MAX_PIECES = 8;
+/** How long a connection stays for the far side to end it too, after its last answer. */
+const LINGER_MS = 2000;
+
+/**
+ * What a connection is at: its next request is to come, one is being answered, the far side is to read the answers that
+ * it has, or it has been told the end.
+ */
+type Stage = 'reading' | 'answering' | 'draining' | 'ending';
+
+export class Lane {
+  readonly #socket: Socket;
+  readonly #fast: FastLane;
+  readonly #gone: (left: boolean) => void;
+  #stage: Stage = 'reading';
+  /** When the stage began, or what is held of a request; on the monotonic clock. */
+  #since = performance.now();
+  /** What has come and is not answered. */
+  #held: Buffer | undefined;
+  #pieces = 0;
+  #isUnused = true;
+  #isLast = false;
+  #hasEnded = false;
+
+  constructor(socket: Socket, fast: FastLane, gone: (left: boolean) => void) {
+    this.#socket = socket;
+    this.#fast = fast;
+    this.#gone = gone;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('error', this.#onError);
+    socket.on('close', this.#onClose);
+  }
+
+  /** Sees to what has waited for too long. */
+  look(now: number): void {
+    const waited = now - this.#since;
+    const { patienceMs, idleMs } = this.#fast.options;
+    if (this.#stage === 'ending') {
+      if (waited >= LINGER_MS) this.#socket.destroy();
+    } else if (this.#stage === 'draining') {
+      if (waited >= idleMs()) this.#socket.destroy();
+    } else if (this.#stage === 'reading') {
+      // Nothing yet, or half a request: node:http has the time limits for both.
+      if (this.#isUnused || this.#held) {
+        if (waited >= patienceMs) this.#handOver();
+      } else if (waited >= idleMs()) this.#leave();
+    }
+  }
+
+  /** No more requests after the one that is being answered. */
+  finish(): void {
+    this.#isLast = true;
+    if (this.#stage !== 'reading') return;
+    if (this.#isUnused || this.#held) this.#handOver();
+    else this.#leave();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#stage === 'ending') return;
+    this.#held = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
+    if (this.#stage === 'reading') this.#read();
+    // The next request may wait in the kernel.
+    else this.#socket.pause();
+  };
+
+  #read(): void {
+    const held = this.#held!;
+    const headEnd = held.indexOf(BLANK_LINE) + BLANK_LINE.length;
+    const isWhole = headEnd >= BLANK_LINE.length && headEnd <= MAX_SIMPLE_HEAD;
+    const head = isWhole ? this.#fast.head(held.toString('latin1', 0, headEnd)) : undefined;
+    if (!head) {
+      this.#handOver();
+      return;
+    }
+    const end = headEnd + head.bodyBytes;
+    if (held.length < end) {
+      this.#awaitRest();
+      return;
+    }
+    const { admits, offer } = this.#fast.options;
+    const sender = { socket: this.#socket, head };
+    if (!admits(head) || !offer(held.toString('utf8', headEnd, end), sender, this.#answer)) {
+      this.#handOver();
+      return;
+    }
+    this.#stage = 'answering';
+    this.#held = held.length > end ? held.subarray(end) : undefined;
+    this.#pieces = 0;
+    this.#isUnused = false;
+    this.#isLast ||= !head.keepAlive || this.#fast.isClosing;
+  }
+
+  #awaitRest(): void {
+    this.#pieces++;
+    if (this.#pieces === 1) this.#since = performance.now();
+    if (this.#hasEnded || this.#pieces === MAX_PIECES) this.#handOver();
+  }
+
+  readonly #answer = (denied?: Denied): void => {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    this.#isLast ||= this.#hasEnded && !this.#held;
+    const isLast = this.#isLast;
+    const hasRoom =
+      denied || isLast ? socket.write(answerText(denied, isLast)) : socket.write(this.#fast.ok(), 'latin1');
+    if (hasRoom || isLast) {
+      this.#goOn();
+      return;
+    }
+    // Whoever sends without reading must not fill our memory with answers.
+    this.#stage = 'draining';
+    this.#since = performance.now();
+    socket.once('drain', this.#goOn);
+  };
+
+  readonly #goOn = (): void => {
+    if (this.#isLast) {
+      this.#linger();
+      return;
+    }
+    this.#stage = 'reading';
+    this.#since = performance.now();
+    if (this.#held) {
+      // Before node:http may get the connection, which may pause it again; nothing comes before the next turn.
+      this.#socket.resume();
+      this.#read();
+    } else if (this.#hasEnded) this.#leave();
+  };
+
+  /** Ends, but reads on: closing with unread bytes makes TCP reset the connection, and the answer would be lost. */
+  #linger(): void {
+    this.#stage = 'ending';
+    this.#since = performance.now();
+    this.#held = undefined;
+    this.#socket.end();
+    this.#socket.resume();
+  }
+
+  /** Ends when nothing is to come, nor to be answered. */
+  #leave(): void {
+    this.#stage = 'ending';
+    this.#held = undefined;
+    this.#socket.destroySoon();
+  }
+
+  readonly #onEnd = (): void => {
+    this.#hasEnded = true;
+    // Half a request is all that will come.
+    if (this.#stage === 'reading') this.#leave();
+  };
+
+  // Whoever resets the connection is not there to be told.
+  readonly #onError = (): void => {};
+
+  readonly #onClose = (): void => this.#gone(false);
+
+  #handOver(): void {
+    const socket = this.#socket;
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onEnd);
+    socket.off('error', this.#onError);
+    socket.off('close', this.#onClose);
+    const held = this.#held;
+    this.#held = undefined;
+    this.#gone(true);
+    // To node:http as if it came just now: what is put back with `unshift` would be refused after the sender's end.
+    if (held) socket.emit('data', held);
+    if (this.#hasEnded) socket.emit('end');
+  }
+}
+
+function answerText(denied: Denied | undefined, isLast: boolean): string {
+  const status = denied?.status ?? 200;
+  const body = denied ? `${denied.message}\n` : '';
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    ...Object.entries(denied?.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
+    ...(denied ? ['Content-Type: text/plain; charset=utf-8', 'X-Content-Type-Options: nosniff'] : []),
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Date: ${new Date().toUTCString()}`,
+    ...(isLast ? ['Connection: close'] : []),
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { encodeRequest, type WireRequest } from '../../../../src/core/http/wire/request.ts';
+
+const encode = (over: Partial<WireRequest> = {}, host = 'a.example') =>
+  encodeRequest({ method: 'POST', path: '/', headers: [], body: undefined, ...over }, host).toString(
+    'latin1',
+  );
+
+describe('a request', () => {
+  test('is one piece, with its length in bytes', () => {
+    expect(encode({ path: '/x?y', headers: ['a', 'b'], body: 'ä€' })).toBe(
+      'POST /x?y HTTP/1.1\r\nhost: a.example\r\nconnection: keep-alive\r\na: b\r\ncontent-length: 5\r\n\r\n' +
+        Buffer.from('ä€').toString('latin1'),
+    );
+    expect(encode({ body: Buffer.from([0, 255]) })).toMatch(/content-length: 2\r\n\r\n\0ÿ$/);
+  });
+
+  test.each([
+    ['POST', true],
+    ['PUT', true],
+    ['PATCH', true],
+    ['GET', false],
+    ['DELETE', false],
+  ])('%s without a body says so: %s', (method, says) => {
+    expect(encode({ method }).includes('content-length: 0\r\n')).toBe(says);
+  });
+
+  test('has its own host, or that of the origin, once', () => {
+    expect(encode({}, '[::1]:8080')).toContain('\r\nhost: [::1]:8080\r\n');
+    expect(encode({ headers: ['host', 'me'] }).match(/host: .*/g)).toEqual(['host: me']);
+  });
+
+  test('keeps the bytes of a header as they are', () => {
+    expect(encode({ headers: ['x', '\tgroÃ\x9f\xff'] })).toContain('x: \tgroÃ\x9f\xff\r\n');
+  });
+
+  const unsound = ['a\r\nb: c', 'a\nb', 'a\rb', 'a\0', 'a\x7f', 'a\x1f', 'ā', '€', '\u2028'];
+  test.each(unsound)('refuses the header value %j, and does not repeat it', value => {
+    expect(() => encode({ headers: ['x-name', value] })).toThrow(
+      expect.objectContaining({ code: 'WIRE_INVALID_REQUEST', message: expect.not.stringContaining(value) }),
+    );
+  });
+
+  test.each(['', 'a b', 'a:', 'a\r\n', 'ä', '\0'])('refuses the header name %j', name => {
+    expect(() => encode({ headers: [name, 'x'] })).toThrow(
+      expect.objectContaining({ code: 'WIRE_INVALID_REQUEST' }),
+    );
+  });
+
+  test.each(['/a b', '/ HTTP/1.1\r\nx: y\r\n\r\n', '/\0', '/ä'])('refuses the path %j', path => {
+    expect(() => encode({ path })).toThrow(expect.objectContaining({ code: 'WIRE_INVALID_REQUEST' }));
+  });
+});
