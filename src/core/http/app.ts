@@ -1,12 +1,10 @@
-/** The express application: everything but the taking of alerts. */
+/** The express application: everything but the taking of alerts and the probes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { testDraft } from '../test-alert.ts';
-import { sendEarly, sendJson, sendText } from './answer.ts';
+import { sendEarly, sendText } from './answer.ts';
 import { createApi } from './api.ts';
 import type { AppOptions } from './app-options.ts';
-
-const HEALTHY = '{"status": "ok"}';
 
 /** The answers of falcosidekick's endpoints are its own: bodies, types and statuses are what its users' checks expect. */
 export function createApp(options: AppOptions): (request: IncomingMessage, response: ServerResponse) => void {
@@ -14,15 +12,6 @@ export function createApp(options: AppOptions): (request: IncomingMessage, respo
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
 
-  app.all('/ping', (_request, response) => sendText(response, 200, 'pong\n'));
-  app.all('/healthz', (_request, response) => {
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': HEALTHY.length });
-    response.end(HEALTHY);
-  });
-  app.all('/readyz', (_request, response) => {
-    const readiness = backend.readiness();
-    sendJson(response, readiness.ready ? 200 : 503, readiness);
-  });
   app.all('/metrics', senderOnly(options), async (_request, response) => {
     const { contentType, text } = await backend.metrics();
     response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(text) });

@@ -17,6 +17,8 @@ export interface FastLaneOptions {
   offer(body: string, sender: SimpleSender, answer: (denied?: Denied) => void): boolean;
   /** Where a request that is not whole yet may wait before node:http looks after it, in milliseconds. */
   patienceMs: number;
+  /** How long a new connection may say nothing before node:http looks after it, in milliseconds. */
+  silenceMs(): number;
   /** How long a connection may stay without a request, in milliseconds. */
   idleMs(): number;
 }

@@ -293,7 +293,11 @@ interface RefusedAlert {
 }
 
 function factsOf({ socket, head }: SimpleSender): RequestFacts {
-  const headers = { 'content-length': String(head.bodyBytes), 'user-agent': head.userAgent };
+  const headers = {
+    'content-length': String(head.bodyBytes),
+    'user-agent': head.userAgent,
+    'x-forwarded-for': head.forwardedFor,
+  };
   return { method: 'POST', headers, socket };
 }
 

@@ -1,7 +1,7 @@
 /** One connection of the fast lane: its requests one after the other, until it ends or goes to node:http. */
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastLane } from './fast-lane.ts';
+import { STATUS_CODES } from './node-http.ts';
 import { MAX_SIMPLE_HEAD } from './simple-request.ts';
 
 /** An answer other than 200. */
@@ -50,15 +50,17 @@ export class Lane {
   /** Sees to what has waited for too long. */
   look(now: number): void {
     const waited = now - this.#since;
-    const { patienceMs, idleMs } = this.#fast.options;
+    const { patienceMs, silenceMs, idleMs } = this.#fast.options;
     if (this.#stage === 'ending') {
       if (waited >= LINGER_MS) this.#socket.destroy();
     } else if (this.#stage === 'draining') {
       if (waited >= idleMs()) this.#socket.destroy();
     } else if (this.#stage === 'reading') {
-      // Nothing yet, or half a request: node:http has the time limits for both.
-      if (this.#isUnused || this.#held) {
+      // Half a request, or nothing at all: node:http has the time limits for both.
+      if (this.#held) {
         if (waited >= patienceMs) this.#handOver();
+      } else if (this.#isUnused) {
+        if (waited >= silenceMs()) this.#handOver();
       } else if (waited >= idleMs()) this.#leave();
     }
   }

@@ -1,10 +1,11 @@
 /** The sockets: servers with their limits and time-outs, and what is said to connections that are no request. */
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ServerConfig } from '../config/types.ts';
 import type { FastLane } from './fast-lane.ts';
+import http from './node-http.ts';
 import type { Refusals } from './refusals.ts';
 import type { TlsFiles } from './tls.ts';
 
@@ -29,9 +30,9 @@ export function createListener(options: {
   connected(socket: Socket): void;
   /** Gets each connection first, where there is one. */
   fast: FastLane | undefined;
-}): http.Server | https.Server {
+}): Server | https.Server {
   const { config, tls, refusals, handle } = options;
-  const httpOptions: http.ServerOptions = {
+  const httpOptions: ServerOptions = {
     maxHeaderSize: MAX_HEADER_BYTES,
     requestTimeout: config.requestTimeoutMs,
     headersTimeout: config.requestTimeoutMs,
@@ -74,7 +75,7 @@ export function createListener(options: {
 
 /** Puts the fast lane before node:http's own handling of connections, which is that event's one listener. */
 function routeConnections(
-  server: http.Server,
+  server: Server,
   event: 'connection' | 'secureConnection',
   { fast, connected }: { fast: FastLane | undefined; connected(socket: Socket): void },
 ): void {
@@ -88,7 +89,7 @@ function routeConnections(
 }
 
 /** Sets what can be set on a server that runs. */
-export function applyLimits(server: http.Server, config: ServerConfig): void {
+export function applyLimits(server: Server, config: ServerConfig): void {
   server.maxConnections = config.maxConnections;
   server.requestTimeout = config.requestTimeoutMs;
   server.headersTimeout = config.requestTimeoutMs;
@@ -99,7 +100,7 @@ export function applyLimits(server: http.Server, config: ServerConfig): void {
  * Binds.
  * @throws Error with a sentence that says what is in the way
  */
-export function bind(server: http.Server, address: string, port: number): Promise<AddressInfo> {
+export function bind(server: Server, address: string, port: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => reject(bindError(error, address, port));
     server.once('error', onError);

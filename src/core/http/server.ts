@@ -10,6 +10,7 @@ import type { Backend, IngestObserver } from './backend.ts';
 import { FastLane } from './fast-lane.ts';
 import { Ingest, type Settings } from './ingest.ts';
 import { applyLimits, bind, createListener } from './listener.ts';
+import { answerProbe } from './probes.ts';
 import { Refusals, type RefusedRequest } from './refusals.ts';
 import { type Place, placeOf, splitTarget } from './target.ts';
 import { loadTls, type TlsFiles, watchTls } from './tls.ts';
@@ -93,6 +94,7 @@ class TiercelServer implements HttpServer {
       admits: head => ingest.admits(head),
       offer: (body, sender, answer) => ingest.offer(body, sender, answer),
       patienceMs: FAST_LANE_PATIENCE_MS,
+      silenceMs: () => this.#settings.config.requestTimeoutMs,
       idleMs: () => this.#settings.config.keepAliveMs,
     });
   }
@@ -187,6 +189,7 @@ class TiercelServer implements HttpServer {
       sendText(response, 404, '404 page not found\n');
       return;
     }
+    if (answerProbe(place, response, () => this.#options.backend.readiness())) return;
     // What is served elsewhere is nothing special here.
     if (place === '/') request.url = '/';
     if (this.#app) this.#app(request, response);

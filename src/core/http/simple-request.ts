@@ -11,6 +11,7 @@ export interface SimpleHead {
   keepAlive: boolean;
   authorization: string | undefined;
   userAgent: string | undefined;
+  forwardedFor: string | undefined;
 }
 
 /** Where a recognised request comes from. */
@@ -57,9 +58,11 @@ export function readSimpleHead(head: string): SimpleHead | undefined {
     keepAlive: connection === 'keep-alive',
     authorization: found.get('authorization'),
     userAgent: found.get('user-agent'),
+    forwardedFor: found.get('x-forwarded-for'),
   };
 }
 
+// Those that say what to do with the request, and those that proxies and meshes add, which change nothing for it.
 const KNOWN = new Set([
   'accept',
   'accept-encoding',
@@ -69,4 +72,14 @@ const KNOWN = new Set([
   'content-type',
   'host',
   'user-agent',
+  'b3',
+  'forwarded',
+  'traceparent',
+  'tracestate',
+  'x-forwarded-client-cert',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'x-request-id',
 ]);

@@ -1,7 +1,12 @@
 /** Requests through a proxy's tunnel (HTTP CONNECT, SOCKS5), by means of undici. */
-import { buildConnector, Pool, ProxyAgent } from 'undici';
+import { createRequire } from 'node:module';
+import type { buildConnector, Pool } from 'undici';
 import type { HttpDispatcher } from './client.ts';
 import type { ClientTls } from './client-tls.ts';
+
+// Loaded with the first tunnel: few need one.
+const require = createRequire(import.meta.url);
+const undici = (): typeof import('undici') => require('undici');
 
 export interface TunnelOptions {
   proxy: URL;
@@ -17,6 +22,7 @@ export interface TunnelOptions {
 /** @throws Error when the TLS settings cannot be used */
 export function openTunnel(origin: string, options: TunnelOptions): HttpDispatcher {
   const { proxy, token, connectTimeoutMs: timeout } = options;
+  const { Pool, ProxyAgent } = undici();
   const agent = new ProxyAgent({
     ...poolOptions(options),
     uri: proxy.protocol === 'socks5:' ? proxy.href : proxy.origin,
@@ -54,7 +60,7 @@ function poolOptions({
       try {
         const secure = options.protocol === 'https:' ? tls() : undefined;
         if (!connector || connector.context !== secure?.secureContext) {
-          const connect = buildConnector({ ...secure, timeout: connectTimeoutMs });
+          const connect = undici().buildConnector({ ...secure, timeout: connectTimeoutMs });
           connector = { context: secure?.secureContext, connect };
         }
         connector.connect(options, callback);

@@ -1,8 +1,8 @@
 /** What an HTTP answer means for the alert that was sent. Pure. */
-import { STATUS_CODES } from 'node:http';
 import type { HttpResponse } from '../contract.ts';
 import { type FailureReason, PermanentError, RetriableError } from '../errors.ts';
 import { createRedactor } from '../redact.ts';
+import { STATUS_CODES } from './node-http.ts';
 import { oneLine, scrubUrls } from './scrub.ts';
 
 /** Kept of an answer's body in an error: enough for a vendor's own words. */

@@ -46,6 +46,7 @@ async function start(
       return offer(body, answer);
     },
     patienceMs: 10,
+    silenceMs: () => 10,
     idleMs: () => 600_000,
     ...over,
   });

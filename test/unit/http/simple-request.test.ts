@@ -22,6 +22,7 @@ describe('a simple request', () => {
       keepAlive: true,
       authorization: undefined,
       userAgent: 'Falco/0.41',
+      forwardedFor: undefined,
     });
   });
 
@@ -33,6 +34,7 @@ describe('a simple request', () => {
     [['Content-Type: text/plain; charset=utf-8'], { bodyBytes: 5 }],
     [['Content-Type: APPLICATION/json'], { bodyBytes: 5 }],
     [['Accept-Encoding: gzip'], { bodyBytes: 5 }],
+    [['X-Forwarded-For: 10.0.0.1', 'X-Request-Id: 7'], { forwardedFor: '10.0.0.1' }],
   ])('may have %j', (lines, expected) => {
     expect(readSimpleHead(head(HOST, LENGTH, ...lines))).toMatchObject(expected);
   });
@@ -92,7 +94,6 @@ describe('not simple is', () => {
     'Upgrade: h2c',
     'Trailer: x',
     'ce-specversion: 1.0',
-    'X-Forwarded-For: 10.0.0.1',
     'Connection: upgrade',
     'Connection: keep-alive, close',
     'Connection: close, content-length',
@@ -176,6 +177,7 @@ test('what is taken for simple, node:http reads in the same way', async () => {
           keepAlive: headers.connection?.toLowerCase() !== 'close',
           authorization: headers.authorization,
           userAgent: headers['user-agent'],
+          forwardedFor: headers['x-forwarded-for'],
         }).toEqual(simple);
       },
     ),
