@@ -2,6 +2,7 @@
 import { ALERT_KEYS, type AlertDraft, DraftFields, newUuid } from './alert.ts';
 import { isJsonObject, type JsonObject } from './json.ts';
 import { parsePriority } from './priority.ts';
+import { CANONICAL_UTC } from './rfc3339.ts';
 import { elementSpans, hasBrackets, memberSpans, nestingDepth, valueSpans } from './scan.ts';
 
 /** Why an alert was refused: the label of the rejection metric. */
@@ -191,13 +192,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const RFC3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
 
-// As Falco writes it, on a day that every month has: nothing to check any further, nothing to change.
-const CANONICAL =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{0,8}[1-9])?Z$/;
-
 /** Checks an RFC 3339 time; trailing zeros of the fraction go, as Go writes times. Undefined when it is none. */
 export function normaliseTime(text: string): string | undefined {
-  if (CANONICAL.test(text)) return text;
+  if (CANONICAL_UTC.test(text)) return text;
   const match = RFC3339.exec(text);
   if (!match) return undefined;
   const [, year, month, day, hour, minute, second, fraction, utc, sign, offsetHour, offsetMinute] = match;

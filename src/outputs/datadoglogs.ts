@@ -1,6 +1,6 @@
 import type { Alert } from '../core/contract.ts';
 import { secret, text, url } from '../core/keys.ts';
-import { LOG_BATCH_WAIT_MS } from './_kit/batching.ts';
+import { BATCH_WAIT_MS } from './_kit/batching.ts';
 import { defineHttpOutput, type HttpMessage } from './_kit/http.ts';
 import { joinUrl } from './_kit/url.ts';
 
@@ -37,7 +37,7 @@ export default defineHttpOutput({
   },
   enabledBy: 'apikey',
   // 1000 entries and 5 MB at most, says the page of `toLog`. Alerts grow by their escaped quotes, so less than that in bytes of alerts.
-  batch: { items: 1000, bytes: 2_000_000, waitMs: LOG_BATCH_WAIT_MS },
+  batch: { items: 1000, bytes: 2_000_000, waitMs: BATCH_WAIT_MS },
   concurrency: 8,
   request: (alert, config) => toRequest(config, toLog(alert, config.service)),
   requestBatch: (alerts, config) =>

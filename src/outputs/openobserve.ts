@@ -4,7 +4,7 @@ import { isJsonObject } from '../core/json.ts';
 import { secret, text, url } from '../core/keys.ts';
 import { answeredObject } from './_kit/answer.ts';
 import { basicAuth } from './_kit/auth.ts';
-import { LOG_BATCH_WAIT_MS } from './_kit/batching.ts';
+import { BATCH_WAIT_MS } from './_kit/batching.ts';
 import { defineHttpOutput, type HttpMessage } from './_kit/http.ts';
 import { toLines } from './_kit/ndjson.ts';
 import { expectNoneRefused } from './_kit/refused.ts';
@@ -51,7 +51,7 @@ export default defineHttpOutput({
   },
   enabledBy: 'hostport',
   // Far below the server's own limit of 200 MB (openobserve.ai/docs/environment-variables, ZO_PAYLOAD_LIMIT), so that a request stays quick to send again.
-  batch: { items: 1000, bytes: 5_000_000, waitMs: LOG_BATCH_WAIT_MS },
+  batch: { items: 1000, bytes: 5_000_000, waitMs: BATCH_WAIT_MS },
   concurrency: 8,
   request: (alert, config) => toRequest(config, alert.bytes),
   requestBatch: (alerts, config) => toRequest(config, toLines(alerts)),

@@ -1,6 +1,6 @@
 import type { Alert } from '../core/contract.ts';
 import { secret, secretUrl } from '../core/keys.ts';
-import { LOG_BATCH_WAIT_MS } from './_kit/batching.ts';
+import { BATCH_WAIT_MS } from './_kit/batching.ts';
 import { defineHttpOutput, type HttpMessage } from './_kit/http.ts';
 
 /** Events stand one behind the other, without commas: docs.splunk.com/Documentation/Splunk/latest/Data/FormateventsforHTTPEventCollector. */
@@ -26,7 +26,7 @@ export default defineHttpOutput({
   enabledBy: 'host',
   // Splunk Cloud recommends requests of 1 MB at most; the collector itself takes 800 MB:
   // docs.splunk.com/Documentation/Splunk/latest/Admin/Limitsconf, `[http_input] max_content_length`.
-  batch: { items: 500, bytes: 1_000_000, waitMs: LOG_BATCH_WAIT_MS },
+  batch: { items: 500, bytes: 1_000_000, waitMs: BATCH_WAIT_MS },
   concurrency: 8,
   request: (alert, config) => toRequest([alert], config),
   requestBatch: toRequest,

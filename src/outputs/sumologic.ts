@@ -1,5 +1,5 @@
 import { secretUrl, text } from '../core/keys.ts';
-import { LOG_BATCH_WAIT_MS } from './_kit/batching.ts';
+import { BATCH_WAIT_MS } from './_kit/batching.ts';
 import { defineHttpOutput, type HttpMessage } from './_kit/http.ts';
 import { toLines } from './_kit/ndjson.ts';
 
@@ -35,7 +35,7 @@ export default defineHttpOutput({
   },
   enabledBy: 'receiverurl',
   // A payload has 1 MB at most, and 100 KB and more are recommended: see the page named above.
-  batch: { items: 500, bytes: 900_000, waitMs: LOG_BATCH_WAIT_MS },
+  batch: { items: 500, bytes: 900_000, waitMs: BATCH_WAIT_MS },
   concurrency: 8,
   request: (alert, config) => toRequest(config, alert.bytes),
   requestBatch: (alerts, config) => toRequest(config, toLines(alerts)),

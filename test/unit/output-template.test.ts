@@ -11,11 +11,11 @@ import {
   type TemplateBody,
 } from '../../src/core/contract.ts';
 import { openOutput, systemClock } from '../../src/core/host.ts';
-import cloudevents from '../../src/outputs/cloudevents/index.ts';
+import cloudevents from '../../src/outputs/cloudevents.ts';
 import { outputs } from '../../src/outputs/index.ts';
 import otlpLogs from '../../src/outputs/otlp-logs/index.ts';
 import pagerduty from '../../src/outputs/pagerduty/index.ts';
-import slack from '../../src/outputs/slack/index.ts';
+import slack from '../../src/outputs/slack.ts';
 import telegram from '../../src/outputs/telegram/index.ts';
 import webhook from '../../src/outputs/webhook.ts';
 import { alertOf } from '../support/alerts.ts';

@@ -1,4 +1,5 @@
 /** Points in time with their offset, calendar, and Go's layout formatting. */
+import { CANONICAL_UTC } from '../rfc3339.ts';
 
 /** A point in time as RFC 3339 writes it. */
 export interface Instant {
@@ -127,6 +128,10 @@ export function formatInstant(instant: Instant, layout: string): string {
  * A text that is no such time comes back as it is.
  */
 export function formatGoTime(rfc3339: string, layout: string = STRING_LAYOUT): string {
+  // What Falco writes: the digits are all there already.
+  if (layout === STRING_LAYOUT && CANONICAL_UTC.test(rfc3339)) {
+    return `${rfc3339.slice(0, 10)} ${rfc3339.slice(11, -1)} +0000 UTC`;
+  }
   const instant = parseInstant(rfc3339);
   return instant ? formatInstant(instant, layout) : rfc3339;
 }

@@ -3,10 +3,10 @@ import type { BatchLimits } from '../../core/contract.ts';
 import { duration, flag, group, parseDuration, parseSize, size } from '../../core/keys.ts';
 
 /**
- * How long log stores' batches gather: an alert is seen at once, and at 1,000 a second a request still carries 20. Under
+ * How long batches gather where nothing else says: an alert is seen at once, and at 1,000 a second a request still carries 20. Under
  * load batches grow by themselves, as what comes in waits for a free request.
  */
-export const LOG_BATCH_WAIT_MS = 20;
+export const BATCH_WAIT_MS = 20;
 
 /** The usual settings, as texts. */
 interface Defaults {

@@ -1,5 +1,6 @@
 import type { Alert } from '../../core/contract.ts';
 import { integer, list, oneOf, pairs, text } from '../../core/keys.ts';
+import { BATCH_WAIT_MS } from '../_kit/batching.ts';
 import { defineHttpOutput } from '../_kit/http.ts';
 import { legalNames } from '../_kit/names.ts';
 import { joinUrl } from '../_kit/url.ts';
@@ -57,6 +58,6 @@ export default defineHttpOutput({
   request: (alert, config) => toRequest([alert], config),
   requestBatch: toRequest,
   // Alertmanager groups alerts for seconds itself, so there is no need to wait; a backlog goes in large posts.
-  batch: { items: 500, bytes: 1024 * 1024, waitMs: 0 },
+  batch: { items: 500, bytes: 1024 * 1024, waitMs: BATCH_WAIT_MS },
   example: { hostport: ['http://alertmanager.example:9093'] },
 });

@@ -1,5 +1,5 @@
 import { list, oneOf, secret, text, url } from '../../core/keys.ts';
-import { LOG_BATCH_WAIT_MS } from '../_kit/batching.ts';
+import { BATCH_WAIT_MS } from '../_kit/batching.ts';
 import { defineHttpOutput } from '../_kit/http.ts';
 import { toPush } from './push.ts';
 
@@ -25,7 +25,7 @@ export default defineHttpOutput({
   },
   enabledBy: 'hostport',
   // The size that Alloy sends at most: grafana.com/docs/alloy/latest/reference/components/loki/loki.write, `batch_size`.
-  batch: { items: 1000, bytes: 1024 * 1024, waitMs: LOG_BATCH_WAIT_MS },
+  batch: { items: 1000, bytes: 1024 * 1024, waitMs: BATCH_WAIT_MS },
   concurrency: 8,
   request: (alert, config, context) => toPush([alert], config, context),
   requestBatch: toPush,

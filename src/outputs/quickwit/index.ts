@@ -1,6 +1,6 @@
 import { flag, text, url } from '../../core/keys.ts';
 import { answeredObject } from '../_kit/answer.ts';
-import { LOG_BATCH_WAIT_MS } from '../_kit/batching.ts';
+import { BATCH_WAIT_MS } from '../_kit/batching.ts';
 import { defineHttpOutput } from '../_kit/http.ts';
 import { toLines } from '../_kit/ndjson.ts';
 import { expectNoneRefused } from '../_kit/refused.ts';
@@ -23,7 +23,7 @@ export default defineHttpOutput({
     if (config.autocreateindex) await ensureIndex(config, host);
   },
   // A request has 10 MB at most: https://quickwit.io/docs/reference/rest-api#ingest-data-into-an-index.
-  batch: { items: 1000, bytes: 5_000_000, waitMs: LOG_BATCH_WAIT_MS },
+  batch: { items: 1000, bytes: 5_000_000, waitMs: BATCH_WAIT_MS },
   concurrency: 8,
   request: (alert, config) => toRequest(config, alert.bytes),
   requestBatch: (alerts, config) => toRequest(config, toLines(alerts)),

@@ -6,7 +6,7 @@ import discord from '../../../src/outputs/discord/index.ts';
 import googlechat from '../../../src/outputs/googlechat.ts';
 import mattermost from '../../../src/outputs/mattermost.ts';
 import rocketchat from '../../../src/outputs/rocketchat.ts';
-import slack from '../../../src/outputs/slack/index.ts';
+import slack from '../../../src/outputs/slack.ts';
 import teams from '../../../src/outputs/teams/index.ts';
 import telegram from '../../../src/outputs/telegram/index.ts';
 import webex from '../../../src/outputs/webex.ts';
