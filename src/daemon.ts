@@ -182,8 +182,13 @@ class Running implements Daemon, Backend {
   readiness(): Readiness {
     const problems: Readiness['problems'] = [];
     if (this.#stopping) problems.push({ part: 'daemon', message: 'it is stopping', blocking: true });
-    const { fault } = this.#spool.stats();
+    const { fault, remote } = this.#spool.stats();
     if (fault) problems.push({ part: 'spool', message: fault, blocking: true });
+    if (remote?.detour !== undefined) {
+      // Alerts are taken, and safe on this machine's disk: a balancer should go on sending them here.
+      const message = `${remote.detour}; ${remote.buffered} alerts in the local buffer`;
+      problems.push({ part: 'spool', message, blocking: false });
+    }
     if (this.#reloads.lastError) {
       const message = `the changed configuration is refused, the former one is in use: ${this.#reloads.lastError}`;
       problems.push({ part: 'configuration', message, blocking: false });

@@ -2,6 +2,8 @@
 import { type Alert, type AlertDraft, sealAlert } from './alert.ts';
 import { type Entry, type ReadRange, type Spool, SpoolFaultError } from './spool/contract.ts';
 
+const LOOK_AGAIN_MS = 1_000;
+
 export interface PipelineOptions {
   spool: Spool;
   enrich(draft: AlertDraft): void;
@@ -68,7 +70,10 @@ export class Pipeline {
 
   #more(signal: AbortSignal): Promise<void> {
     return new Promise(resolve => {
+      // Where several processes have one log, nobody tells of what the others have taken.
+      const timer = setTimeout(() => done(), LOOK_AGAIN_MS);
       const done = () => {
+        clearTimeout(timer);
         this.#followers.delete(done);
         signal.removeEventListener('abort', done);
         resolve();

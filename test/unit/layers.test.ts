@@ -67,6 +67,19 @@ describe('layers', () => {
     expect(cycles).toEqual([]);
   });
 
+  test('the client of NATS is loaded only by who talks to NATS', () => {
+    const eager = [...imports.keys()]
+      .filter(file => /^(core|cli|daemon)/.test(file))
+      .filter(file =>
+        /^(?:import|export)(?! type)[^;]*?from '@nats-io/m.test(readFileSync(join('src', file), 'utf8')),
+      );
+    expect(eager).toEqual([]);
+    const intoJetStream = [...runtimeImports]
+      .filter(([file]) => !file.startsWith('core/spool/jetstream/') && !file.startsWith('cli/doctor/'))
+      .filter(([, targets]) => targets.some(target => target.startsWith('core/spool/jetstream/')));
+    expect(intoJetStream).toEqual([]);
+  });
+
   test('vendor packages are imported when an output opens, not when the registry loads', () => {
     const eager = [...imports.keys()]
       .filter(file => file.startsWith('outputs/'))

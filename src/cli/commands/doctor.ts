@@ -36,6 +36,10 @@ export async function doctor(options: DoctorOptions, context: Context): Promise<
   const { config, checks } = await readConfiguration(options, context);
   await tell(checks);
   await tell(await askDaemon(options, context, config));
+  if (config && options.probe && config.spool.driver === 'jetstream') {
+    const { checkSpool } = await import('../doctor/spool.ts');
+    await tell(await checkSpool(config, timeoutMs));
+  }
   if (config && options.probe) {
     const { probeOutputs } = await import('../doctor/outputs.ts');
     const { env, io } = context;

@@ -115,7 +115,7 @@ export const settingsShape = {
   spool: group('The log that alerts wait in until every output has them.', {
     driver: oneOf(
       '`disk` survives restarts and crashes, `memory` does not; `jetstream` keeps the log on NATS, for several replicas.',
-      ['disk', 'memory', 'jetstream'],
+      ['disk', 'jetstream', 'memory'],
       'disk',
     ),
     path: text(

@@ -51,7 +51,11 @@ const OUTPUT_STATES: readonly OutputStatus['state'][] = [
 ];
 const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'half-open'];
 
-type SpoolGauge = [name: string, help: string, read: (stats: SpoolStats, nowMs: number) => number];
+type SpoolGauge = [
+  name: string,
+  help: string,
+  read: (stats: SpoolStats, nowMs: number) => number | undefined,
+];
 
 const SPOOL_GAUGES: readonly SpoolGauge[] = [
   ['entries', 'Alerts in the log, history included.', stats => stats.entries],
@@ -60,6 +64,22 @@ const SPOOL_GAUGES: readonly SpoolGauge[] = [
   ['oldest_age_seconds', 'Age of the oldest alert in the log.', (stats, now) => age(stats.oldestAt, now)],
   ['set_aside', 'Pieces of the log that could not be read back.', stats => stats.setAside],
   ['fault', '1 while alerts cannot be stored durably.', stats => (stats.fault === undefined ? 0 : 1)],
+  [
+    'connected',
+    '1 while the server that has the log can be reached.',
+    ({ remote }) => remote && Number(remote.connected),
+  ],
+  [
+    'buffering',
+    '1 while alerts go into the local buffer because the server cannot take them.',
+    ({ remote }) => remote && Number(remote.detour !== undefined),
+  ],
+  [
+    'buffered_alerts',
+    'Alerts in the local buffer, which no output has seen.',
+    ({ remote }) => remote?.buffered,
+  ],
+  ['buffered_bytes', 'Bytes of the local buffer.', ({ remote }) => remote?.bufferBytes],
 ];
 
 /** Registers the gauges; the function returned brings them up to date. */
@@ -86,10 +106,13 @@ export function registerGauges(registry: Registry): (sources: MetricSources, now
     labelNames: ['output'],
     registers,
   });
-  const spoolGauges = SPOOL_GAUGES.map(([name, help, read]) => ({
-    gauge: new Gauge({ name: `tiercel_spool_${name}`, help, registers }),
-    read,
-  }));
+  // What the log has no number for is left out: a 0 would say something.
+  const spoolGauges = new Map<string, Gauge>();
+  const spoolGauge = (name: string, help: string) => {
+    const gauge = spoolGauges.get(name) ?? new Gauge({ name: `tiercel_spool_${name}`, help, registers });
+    spoolGauges.set(name, gauge);
+    return gauge;
+  };
 
   return (sources, nowMs) => {
     // Outputs that are gone leave no series behind.
@@ -106,6 +129,9 @@ export function registerGauges(registry: Registry): (sources: MetricSources, now
       dropped.inc({ output }, status.dropped);
     }
     const stats = sources.spool();
-    for (const { gauge, read } of spoolGauges) gauge.set(read(stats, nowMs));
+    for (const [name, help, read] of SPOOL_GAUGES) {
+      const value = read(stats, nowMs);
+      if (value !== undefined) spoolGauge(name, help).set(value);
+    }
   };
 }

@@ -138,10 +138,10 @@ export class StreamConsumer implements Consumer {
     this.wake();
   }
 
-  /** Gives back whatever is in hand. */
-  release(): void {
+  /** Gives back whatever is in hand; where the answer for the first of it goes. */
+  release(): string | undefined {
     this.#puller.cancel();
-    this.lane.release();
+    return this.lane.release();
   }
 
   /** Regular care. @param first the oldest sequence in the stream */

@@ -136,8 +136,8 @@ export class Front {
     while (!signal.aborted && (await usable())) {
       const deliveries = await this.#next();
       if (deliveries.length === 0) {
-        // Appends that are on their way come into the buffer behind everything else.
-        if (this.#appending > 0) continue;
+        // What was on its way into the buffer is there by now, or will be.
+        if (this.#appending > 0 || this.buffered > 0) continue;
         this.#detour = undefined;
         log.info({ alerts: moved }, 'the local buffer is empty: alerts go straight to NATS again');
         return;

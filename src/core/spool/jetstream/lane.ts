@@ -2,14 +2,14 @@
  * What this process has in its hands of one output's alerts. The server's consumer says which alerts those are; here
  * they are kept in order, handed out, tried again and given back.
  */
-import { decodeAlert } from '../../alert.ts';
 import type { Clock, Logger } from '../../contract.ts';
 import { PermanentError, RetriableError } from '../../errors.ts';
 import type { DeadLetter } from '../contract.ts';
 import { RetryHeap } from '../retry-heap.ts';
 import type { Acks } from './acks.ts';
+import type { AlertCache } from './alerts.ts';
 import { Held, type Keeper } from './held.ts';
-import { ARRIVED } from './publisher.ts';
+import { ARRIVED, MESSAGE_ID } from './publisher.ts';
 import type { Pulled } from './puller.ts';
 import { Recent } from './recent.ts';
 import { ACK_WAIT_MS } from './setup.ts';
@@ -27,6 +27,7 @@ const MAX_ERROR_CHARS = 2_000;
 export interface LaneOptions {
   output: string;
   acks: Acks;
+  alerts: AlertCache;
   clock: Clock;
   log: Logger;
   /** Stores a dead letter; one alert of the log is stored once. */
@@ -179,9 +180,11 @@ export class Lane implements Keeper {
     }
   }
 
-  /** Gives everything that is not settled back to the server, for any replica. */
-  release(): void {
-    for (const held of [...this.#table.values()]) this.#giveBack(held);
+  /** Gives everything that is not settled back to the server, for any replica; the subject of the first answer. */
+  release(): string | undefined {
+    const all = [...this.#table.values()];
+    for (const held of all) this.#giveBack(held);
+    return all[0]?.reply;
   }
 
   acked(held: Held): void {
@@ -260,8 +263,8 @@ export class Lane implements Keeper {
 
   #decode(message: Pulled) {
     try {
-      // A copy: the client's buffer holds whatever came along with it.
-      return decodeAlert(Buffer.from(message.data));
+      const uuid = message.headers?.get(MESSAGE_ID);
+      return this.#options.alerts.get(message.info.streamSequence, uuid, message.data);
     } catch (error) {
       this.#options.unreadable(message.info.streamSequence, error);
       this.#options.acks.term(message.reply);

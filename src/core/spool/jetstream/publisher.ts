@@ -8,7 +8,8 @@ import type { Session } from './link.ts';
 
 /** Header with the time of the alert's arrival, in milliseconds since the epoch: the stream has only that of storing. */
 export const ARRIVED = 'Tiercel-Arrived';
-const MESSAGE_ID = 'Nats-Msg-Id';
+/** Header with the alert's uuid, by which the server knows what it has already. */
+export const MESSAGE_ID = 'Nats-Msg-Id';
 
 /** An acknowledgement that takes longer is not waited for: the alert goes the other way. */
 const ACK_TIMEOUT_MS = 2_000;
@@ -46,16 +47,16 @@ interface Answer {
 export class Publisher {
   readonly #transport: typeof Transport;
   readonly #subject: string;
-  readonly #stored: (offset: number) => void;
-  readonly #pending = new Map<string, Group>();
+  readonly #stored: (offset: number, alert: Alert) => void;
+  readonly #pending = new Map<string, { group: Group; alert: Alert }>();
   #connection: Transport.NatsConnection | undefined;
   #inbox = '';
   #subscription: Transport.Subscription | undefined;
   #count = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param stored told of the offset of each alert that was stored */
-  constructor(transport: typeof Transport, subject: string, stored: (offset: number) => void) {
+  /** @param stored told of each alert that was stored, and where */
+  constructor(transport: typeof Transport, subject: string, stored: (offset: number, alert: Alert) => void) {
     this.#transport = transport;
     this.#subject = subject;
     this.#stored = stored;
@@ -101,7 +102,7 @@ export class Publisher {
       const headers = this.#transport.headers();
       headers.set(MESSAGE_ID, alert.uuid);
       headers.set(ARRIVED, String(arrivedAt(index)));
-      this.#pending.set(token, group);
+      this.#pending.set(token, { group, alert });
       try {
         connection.publish(this.#subject, alert.bytes, { headers, reply: `${this.#inbox}.${token}` });
       } catch (error) {
@@ -124,15 +125,15 @@ export class Publisher {
       callback: (error, message) => {
         if (error) return this.#failAll(new PublishError(error.message));
         const token = message.subject.slice(prefix);
-        const group = this.#pending.get(token);
-        if (!group) return;
+        const sent = this.#pending.get(token);
+        if (!sent) return;
         this.#pending.delete(token);
-        settle(group, this.#read(message));
+        settle(sent.group, this.#read(message, sent.alert));
       },
     });
   }
 
-  #read(message: Transport.Msg): PublishError | undefined {
+  #read(message: Transport.Msg, alert: Alert): PublishError | undefined {
     // Nobody listens to the subject: the stream has no leader at present.
     if (message.data.length === 0) return new PublishError('no JetStream stream takes the alerts at present');
     let answer: Answer;
@@ -145,7 +146,10 @@ export class Publisher {
       const { err_code = 0, description = 'no reason given' } = answer.error;
       return new PublishError(`JetStream refused the alert: ${description}`, STREAM_FULL.has(err_code));
     }
-    if (answer.seq) this.#stored(answer.seq);
+    // A leader that knows the id, but has not got the alert through yet, calls it a duplicate without a place. Should it
+    // lose its office, nobody has the alert: stream.go of nats-server stages ids with sequence 0.
+    if (!answer.seq) return new PublishError('the NATS cluster has not agreed on the alert yet');
+    this.#stored(answer.seq, alert);
     return undefined;
   }
 
@@ -156,7 +160,7 @@ export class Publisher {
       return;
     }
     const late = performance.now() - ACK_TIMEOUT_MS;
-    for (const [token, group] of this.#pending) {
+    for (const [token, { group }] of this.#pending) {
       if (group.sentAt > late) return;
       this.#pending.delete(token);
       settle(group, new PublishError('JetStream does not acknowledge'));
@@ -164,7 +168,7 @@ export class Publisher {
   }
 
   #failAll(error: PublishError): void {
-    for (const group of this.#pending.values()) settle(group, error);
+    for (const { group } of this.#pending.values()) settle(group, error);
     this.#pending.clear();
   }
 }

@@ -17,6 +17,7 @@ import {
 } from '../contract.ts';
 import { DropReport } from '../drop-report.ts';
 import { Acks } from './acks.ts';
+import { AlertCache } from './alerts.ts';
 import { StreamConsumer } from './consumer.ts';
 import { StreamDeadLetters } from './dead-letters.ts';
 import { Front } from './front.ts';
@@ -58,6 +59,7 @@ export class JetStreamSpool implements Spool {
   readonly #publisher: Publisher;
   readonly #front: Front;
   readonly #acks = new Acks();
+  readonly #alerts = new AlertCache();
   readonly #state: StreamState;
   readonly #drops: DropReport;
   readonly #consumers = new Map<string, { consumer: StreamConsumer; start: Start }>();
@@ -82,7 +84,10 @@ export class JetStreamSpool implements Spool {
     const { stream, subject } = this.#names.alerts;
     this.#state = new StreamState(stream);
     this.#drops = new DropReport(clock, log);
-    this.#publisher = new Publisher(transport, subject, offset => this.#state.stored(offset));
+    this.#publisher = new Publisher(transport, subject, (offset, alert) => {
+      this.#state.stored(offset);
+      this.#alerts.set(offset, alert);
+    });
     this.#link = new Link({
       jetstream,
       connect,
@@ -125,6 +130,7 @@ export class JetStreamSpool implements Spool {
       output: name,
       stream: this.#names.alerts.stream,
       acks: this.#acks,
+      alerts: this.#alerts,
       clock,
       log,
       bury: (letter, offset) => this.deadLetters.addOnce(letter, offset),
@@ -332,6 +338,7 @@ export class JetStreamSpool implements Spool {
     const { session } = this.#link;
     if (!session) return;
     void this.#refresh(session);
+    this.#front.up();
     for (const { consumer } of this.#consumers.values()) consumer.sweep(this.#state.first);
   }
 
@@ -353,14 +360,25 @@ export class JetStreamSpool implements Spool {
   async #close(): Promise<void> {
     clearInterval(this.#care);
     clearInterval(this.#trimTimer);
-    for (const { consumer } of this.#consumers.values()) {
-      consumer.close();
-      consumer.release();
-    }
+    for (const { consumer } of this.#consumers.values()) consumer.close();
     await this.#front.flush(CLOSE_MS);
+    // The server has to know first that nothing is asked for here any more: it would hand out here what is given back.
+    await within(this.#link.session?.connection.flush(), CLOSE_MS);
+    const firsts = [...this.#consumers.values()].map(({ consumer }) => consumer.release());
+    await within(this.#link.session?.connection.flush(), CLOSE_MS);
+    // nats-server 2.9 drops the first alert that comes back on a request that is over, until its time is up: once more.
+    for (const reply of firsts) if (reply !== undefined) this.#acks.nak(reply);
     await this.#acks.close(CLOSE_MS);
     await this.#front.close();
     this.#publisher.close();
     await this.#link.close();
   }
+}
+
+/** Resolves when the work is done or has failed, or the time is over. */
+async function within(work: Promise<unknown> | undefined, ms: number): Promise<void> {
+  const limit = new Promise<void>(resolve => {
+    setTimeout(resolve, ms).unref();
+  });
+  await Promise.race([work?.catch(() => undefined), limit]);
 }

@@ -8,6 +8,7 @@ export class StreamState {
   #messages = 0;
   #bytes = 0;
   #first = 1;
+  #last = 0;
   #next = 1;
   #oldestAt: number | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
@@ -16,8 +17,9 @@ export class StreamState {
     this.#stream = stream;
   }
 
+  /** Alerts in the stream, those counted that we have stored since. */
   get messages(): number {
-    return this.#messages;
+    return this.#messages + this.#next - 1 - this.#last;
   }
 
   get bytes(): number {
@@ -26,7 +28,7 @@ export class StreamState {
 
   /** Sequence of the oldest message; that of the next one when there is none. */
   get first(): number {
-    return this.#messages === 0 ? this.#next : this.#first;
+    return this.#first;
   }
 
   /** Sequence of the next message. */
@@ -57,7 +59,8 @@ export class StreamState {
     this.#next = last_seq < this.#first - 1 ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
     this.#messages = messages;
     this.#bytes = bytes;
-    this.#first = first_seq;
+    this.#first = messages === 0 ? last_seq + 1 : first_seq;
+    this.#last = Math.min(last_seq, this.#next - 1);
     this.#refreshedAt = performance.now();
     if (messages > 0 && !isSame) {
       const oldest = await manager.direct.getMessage(this.#stream, { seq: first_seq }).catch(() => null);

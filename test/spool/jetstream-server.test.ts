@@ -1,0 +1,288 @@
+/** What only a log on a server has: several processes, a server that goes away, places that are kept. */
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { JetStreamConfig, SpoolConfig } from '../../src/core/config/types.ts';
+import type { Spool } from '../../src/core/spool/contract.ts';
+import { inspectJetStream } from '../../src/core/spool/jetstream/inspect.ts';
+import { Folders, jetStreamConfig, openOnServer } from '../support/jetstream.ts';
+import { recordingLogger } from '../support/logger.ts';
+import { missingNats, type NatsServer, startNats } from '../support/services/nats.ts';
+import { describeWith } from '../support/services/need.ts';
+import { freePort } from '../support/services/process.ts';
+import { drain, logged, numbered, numberedTo, numberOf, pullAll, SPOOL } from '../support/spool.ts';
+
+const PATIENCE = { timeout: 15_000, interval: 50 };
+const QUIET_MS = 400;
+
+describeWith('a log on a NATS server', missingNats(), () => {
+  const folders = new Folders();
+  const cleanups: (() => Promise<unknown>)[] = [];
+  let server: NatsServer;
+  let config: JetStreamConfig;
+
+  beforeAll(async () => {
+    server = await startNats();
+  }, 30_000);
+  afterAll(async () => {
+    await server?.remove();
+    folders.remove();
+  });
+  afterEach(async () => {
+    for (const clean of cleanups.splice(0).reverse()) await clean();
+  });
+
+  async function open(
+    of: JetStreamConfig,
+    overrides: Partial<SpoolConfig> = {},
+    path = folders.make(),
+    log = recordingLogger(),
+  ): Promise<Spool> {
+    const spool = await openOnServer(of, path, overrides, { log });
+    cleanups.push(() => spool.close());
+    return spool;
+  }
+
+  const onServer = () => {
+    config = jetStreamConfig([`127.0.0.1:${server.port}`]);
+    return config;
+  };
+
+  async function manager() {
+    const connection = await connect({ servers: `127.0.0.1:${server.port}` });
+    cleanups.push(() => connection.close());
+    return jetstreamManager(connection, { timeout: 10_000 });
+  }
+
+  test('two processes share an output: each alert goes to one of them', async () => {
+    const shared = onServer();
+    const [one, two] = [await open(shared), await open(shared)];
+    const consumers = [one.consumer('a'), two.consumer('a')];
+    const stop = new AbortController();
+    const seen: number[][] = [[], []];
+    const readers = consumers.map(async (consumer, index) => {
+      while (!stop.signal.aborted) {
+        for (const delivery of await consumer.pull(10, stop.signal)) {
+          seen[index]!.push(numberOf(delivery));
+          delivery.ack();
+          await new Promise(resolve => setImmediate(resolve));
+        }
+      }
+    });
+    for (let from = 1; from <= 2000; from += 100)
+      await (from % 200 === 1 ? one : two).append(numberedTo(100, from));
+    await expect.poll(() => seen.flat().length, PATIENCE).toBe(2000);
+    stop.abort();
+    await Promise.all(readers);
+    expect(new Set(seen.flat()).size).toBe(2000);
+    for (const share of seen) expect(share.length).toBeGreaterThan(400);
+  });
+
+  test('what a process holds when it ends goes to another at once', async () => {
+    const shared = onServer();
+    const [one, two] = [await open(shared), await open(shared)];
+    const leaving = one.consumer('a');
+    await one.append(numberedTo(20));
+    const [first] = await pullAll(leaving, 5);
+    first!.ack();
+    await one.close();
+    const rest = await pullAll(two.consumer('a'), 19);
+    expect(rest.map(numberOf).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 19 }, (_, index) => index + 2),
+    );
+  });
+
+  test('an alert with an id that the stream has is stored once', async () => {
+    const spool = await open(onServer());
+    const alert = numbered(1);
+    await spool.append([alert]);
+    await spool.append([alert, numbered(2)]);
+    expect(await logged(spool)).toEqual([1, 2]);
+  });
+
+  test('a server that is not there yet: alerts are kept, and reach it in order when it comes', async () => {
+    const port = await freePort();
+    const log = recordingLogger();
+    const away = jetStreamConfig([`127.0.0.1:${port}`]);
+    const path = folders.make();
+    const spool = await open(away, {}, path, log);
+    const consumer = spool.consumer('a');
+    for (let number = 1; number <= 50; number++) await spool.append([numbered(number)]);
+    expect(spool.stats()).toMatchObject({
+      fault: undefined,
+      remote: { connected: false, detour: expect.any(String), buffered: 50 },
+    });
+    await expect(logged(spool)).rejects.toThrow('cannot be read');
+    // A restart without the server: nothing is lost.
+    await spool.close();
+    const again = await open(away, {}, path, log);
+    const reader = again.consumer('a');
+    await again.append(numberedTo(10, 51));
+    const late = await startNats('', port);
+    cleanups.push(() => late.remove());
+    expect((await pullAll(reader, 60)).map(numberOf)).toEqual(
+      Array.from({ length: 60 }, (_, index) => index + 1),
+    );
+    await expect
+      .poll(() => again.stats().remote, PATIENCE)
+      .toEqual({ connected: true, detour: undefined, buffered: 0, bufferBytes: 0 });
+    expect(consumer.take(1)).toEqual([]);
+  }, 60_000);
+
+  test('a server that goes away in the middle: 2xx goes on, and everything arrives once', async () => {
+    const shaky = await startNats();
+    cleanups.push(() => shaky.remove());
+    const spool = await open(jetStreamConfig([`127.0.0.1:${shaky.port}`]));
+    const consumer = spool.consumer('a');
+    const seen: number[] = [];
+    const stop = new AbortController();
+    const reading = (async () => {
+      while (!stop.signal.aborted) {
+        for (const delivery of await consumer.pull(50, stop.signal)) {
+          seen.push(numberOf(delivery));
+          delivery.ack();
+        }
+      }
+    })();
+    for (let number = 1; number <= 600; number++) {
+      if (number === 200) await shaky.stop();
+      if (number === 400) await shaky.start();
+      await spool.append([numbered(number)]);
+    }
+    await expect.poll(() => new Set(seen).size, PATIENCE).toBe(600);
+    stop.abort();
+    await reading;
+    expect(seen.length).toBe(600);
+  }, 60_000);
+
+  test('the buffer is bounded: full and set to refuse, it refuses', async () => {
+    const away = { ...jetStreamConfig([`127.0.0.1:${await freePort()}`]), bufferBytes: 100_000 };
+    const spool = await open(away, { overflow: 'reject', segmentBytes: 20_000 });
+    const appendMany = async () => {
+      for (let number = 1; number <= 200; number++) await spool.append([numbered(number, 'x'.repeat(1000))]);
+    };
+    await expect(appendMany()).rejects.toThrow('full');
+    expect(spool.stats().remote?.buffered).toBeGreaterThan(50);
+  });
+
+  test('the place of a removed output is kept for a while, then goes; back in time it goes on', async () => {
+    const kept = { ...onServer(), removedMs: 1_500 };
+    const spool = await open(kept);
+    const names = async () => {
+      const found: string[] = [];
+      for await (const { name } of (await admin).consumers.list(kept.stream)) found.push(name);
+      return found.sort();
+    };
+    const admin = manager();
+    spool.consumer('gone');
+    spool.consumer('back');
+    await spool.append(numberedTo(3));
+    spool.retain([]);
+    await spool.trim();
+    expect(await names()).toEqual(['back', 'gone']);
+    const back = spool.consumer('back');
+    expect((await drain(back, QUIET_MS)).map(numberOf)).toEqual([1, 2, 3]);
+    await expect.poll(names, PATIENCE).toEqual(['back']);
+    const { config: found } = await (await admin).consumers.info(kept.stream, 'back');
+    expect(found.inactive_threshold ?? 0).toBe(0);
+  });
+
+  test('a consumer that somebody deletes is made again where it was', async () => {
+    const spool = await open(onServer());
+    const consumer = spool.consumer('a');
+    await spool.append(numberedTo(5));
+    for (const delivery of await pullAll(consumer, 5)) delivery.ack();
+    await expect.poll(() => consumer.stats().depth, PATIENCE).toBe(0);
+    await (await manager()).consumers.delete(config.stream, 'a');
+    await spool.append(numberedTo(3, 6));
+    expect((await pullAll(consumer, 3)).map(numberOf)).toEqual([6, 7, 8]);
+  }, 60_000);
+
+  test('the stream follows the configuration; one of no use is told of and never written to', async () => {
+    const shared = onServer();
+    await (await open(shared, { maxBytes: 10 << 20 })).close();
+    await open(shared, { maxBytes: 20 << 20 });
+    const admin = await manager();
+    expect((await admin.streams.info(shared.stream)).config.max_bytes).toBe(20 << 20);
+    const queue = onServer();
+    await admin.streams.add({
+      name: queue.stream,
+      subjects: [`${queue.stream}.alerts`],
+      retention: 'workqueue' as never,
+    });
+    const spool = await open(queue);
+    await spool.append([numbered(1)]);
+    expect(spool.stats().remote).toMatchObject({
+      connected: false,
+      detour: expect.stringContaining('retention'),
+      buffered: 1,
+    });
+    expect(
+      await inspectJetStream({ ...SPOOL, driver: 'jetstream', path: folders.make(), jetstream: queue }, 5000),
+    ).toContainEqual({
+      level: 'fail',
+      part: 'stream',
+      message: expect.stringContaining('retention workqueue'),
+    });
+  });
+
+  test('doctor: a server without the streams, with them, and none', async () => {
+    const of = (jetstream: JetStreamConfig) =>
+      inspectJetStream({ ...SPOOL, driver: 'jetstream', path: folders.make(), jetstream }, 5000);
+    const shared = onServer();
+    expect((await of(shared)).map(({ level, part }) => [level, part])).toEqual([
+      ['ok', 'server'],
+      ['warn', 'stream'],
+      ['warn', 'dead letters'],
+    ]);
+    const spool = await open(shared);
+    spool.consumer('slack.soc');
+    await spool.append(numberedTo(2));
+    expect(await of(shared)).toContainEqual({
+      level: 'ok',
+      part: 'consumer',
+      message: expect.stringMatching(/^slack\.soc: 2 unread/),
+    });
+    expect(await of(jetStreamConfig([`127.0.0.1:${await freePort()}`]))).toEqual([
+      { level: 'fail', part: 'server', message: 'no server takes the connection' },
+    ]);
+  });
+
+  test('a message that is no alert is counted and passed over', async () => {
+    const spool = await open(onServer());
+    const consumer = spool.consumer('a');
+    await spool.append([numbered(1)]);
+    const connection = await connect({ servers: `127.0.0.1:${server.port}` });
+    cleanups.push(() => connection.close());
+    connection.publish(`${config.stream}.alerts`, 'no alert');
+    await connection.flush();
+    await spool.append([numbered(2)]);
+    expect((await pullAll(consumer, 2)).map(numberOf)).toEqual([1, 2]);
+    expect(spool.stats().setAside).toBe(1);
+  });
+
+  test('a shared rate limit holds over two processes', async () => {
+    const shared = onServer();
+    const spools = [await open(shared), await open(shared)];
+    const limits = spools.map(spool =>
+      spool.sharedLimit!('a', { perSecond: 50, burst: 10 }, () => undefined),
+    );
+    const startedAt = Date.now();
+    let taken = 0;
+    await vi.waitFor(
+      () => {
+        for (const limit of limits) {
+          const available = limit.available(Date.now());
+          limit.take(available);
+          taken += available;
+        }
+        expect(Date.now() - startedAt).toBeGreaterThan(2_000);
+      },
+      { timeout: 10_000, interval: 5 },
+    );
+    const seconds = (Date.now() - startedAt) / 1000;
+    // The burst at the start, what came in with time, and a lease of each that was under way.
+    expect(taken).toBeLessThanOrEqual(10 + 50 * seconds + 1);
+    expect(taken).toBeGreaterThan(25 * seconds);
+  });
+});

@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest';
+import type { SpoolConfig } from '../../../src/core/config/types.ts';
+import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';
+import { fromToken, namesOf, toToken } from '../../../src/core/spool/jetstream/names.ts';
+import { lease } from '../../../src/core/spool/jetstream/rate-limit.ts';
+import { Recent } from '../../../src/core/spool/jetstream/recent.ts';
+import { firstSince } from '../../../src/core/spool/jetstream/retention.ts';
+import { alertStream, differences, unfitness } from '../../../src/core/spool/jetstream/setup.ts';
+import { jetStreamConfig } from '../../support/jetstream.ts';
+import { numbered, SPOOL } from '../../support/spool.ts';
+
+describe('names on the server', () => {
+  test.each([
+    ['slack', 'slack'],
+    ['slack.soc', 'slack=soc'],
+    ['web hook.a/b*>', 'web%20hook=a%2Fb%2A%3E'],
+    ['naïve=1', 'na%C3%AFve%3D1'],
+    ["!'()~", '%21%27%28%29%7E'],
+  ])('%s', (output, token) => {
+    expect(toToken(output)).toBe(token);
+    expect(token).not.toMatch(/[.*> /\\]/);
+    expect(fromToken(token)).toBe(output);
+  });
+
+  test('a name that is none of ours stays as it is', () => expect(fromToken('%zz')).toBe('%zz'));
+});
+
+describe('the stream', () => {
+  const config: SpoolConfig = { ...SPOOL, driver: 'jetstream', jetstream: jetStreamConfig(['a'], 3) };
+  const wanted = alertStream(config, namesOf('tiercel'));
+
+  test('limits come from the configuration', () => {
+    expect(
+      alertStream({ ...config, maxAgeMs: 60_000, overflow: 'reject' }, namesOf('tiercel')),
+    ).toMatchObject({
+      name: 'tiercel',
+      subjects: ['tiercel.alerts'],
+      num_replicas: 3,
+      max_bytes: config.maxBytes,
+      max_age: 60_000_000_000,
+      discard: 'new',
+      // The server takes no window that is longer than alerts live.
+      duplicate_window: 60_000_000_000,
+    });
+  });
+
+  test('differences are told by key, but for the description', () => {
+    const found = { ...wanted, description: 'mine', extra: 1 } as never;
+    expect(differences(found, wanted)).toEqual([]);
+    expect(differences({ ...wanted, max_bytes: 1, num_replicas: 1 } as never, wanted)).toEqual([
+      'num_replicas',
+      'max_bytes',
+    ]);
+  });
+
+  test('of no use is one that deletes what is acked, or hears nothing', () => {
+    expect(unfitness(wanted as never, wanted)).toBeUndefined();
+    expect(unfitness({ ...wanted, retention: 'workqueue' } as never, wanted)).toContain(
+      'retention workqueue',
+    );
+    expect(unfitness({ ...wanted, subjects: ['other'] } as never, wanted)).toContain('tiercel.alerts');
+  });
+});
+
+describe('where a time begins in a stream', () => {
+  // Sequences 10 to 19, stored at 100, 110, ..., 190.
+  const storedAt = async (seq: number) => (seq < 10 ? undefined : 100 + 10 * (seq - 10));
+  test.each([
+    [0, 10],
+    [100, 10],
+    [101, 11],
+    [150, 15],
+    [190, 19],
+    [191, 20],
+  ])('%i', async (time, expected) => {
+    expect(await firstSince({ first: 10, end: 20 }, time, storedAt)).toBe(expected);
+  });
+
+  test('what is gone is older than what is there', async () => {
+    expect(await firstSince({ first: 1, end: 20 }, 0, storedAt)).toBe(10);
+  });
+});
+
+describe('a shared rate limit', () => {
+  const limit = { perSecond: 10, burst: 5 };
+
+  test('starts full, gives no more than there is, and fills with time', () => {
+    const first = lease(undefined, 3, limit, 1000);
+    expect(first).toEqual({ taken: 3, next: { tokens: 2, at: 1000 } });
+    const second = lease(first.next, 3, limit, 1000);
+    expect(second.taken).toBe(2);
+    expect(lease(second.next, 1, limit, 1099).taken).toBe(0);
+    expect(lease(second.next, 1, limit, 1100).taken).toBe(1);
+    expect(lease(second.next, 100, limit, 999_999).taken).toBe(5);
+  });
+
+  test('a clock that is behind adds nothing', () => {
+    const { next } = lease(undefined, 5, limit, 10_000);
+    expect(lease(next, 1, limit, 5_000)).toEqual({ taken: 0, next: { tokens: 0, at: 10_000 } });
+  });
+
+  test('replicas that take turns get the limit together, whatever they ask for', () => {
+    let state: ReturnType<typeof lease>['next'] | undefined;
+    let taken = 0;
+    for (let now = 0; now <= 60_000; now += 37) {
+      const got = lease(state, 1 + (now % 3), limit, now);
+      state = got.next;
+      taken += got.taken;
+    }
+    expect(taken).toBeGreaterThan(10 * 60 - 5);
+    expect(taken).toBeLessThanOrEqual(10 * 60 + 5);
+  });
+});
+
+test('what is recent is remembered for its time, not for ever', () => {
+  const recent = new Recent(100);
+  recent.add(1, 0);
+  recent.add(2, 99);
+  expect([recent.has(1), recent.has(2), recent.has(3)]).toEqual([true, true, false]);
+  recent.add(3, 150);
+  expect(recent.has(1)).toBe(true);
+  recent.add(4, 260);
+  expect([recent.has(1), recent.has(3), recent.has(4)]).toEqual([false, true, true]);
+});
+
+describe('alerts parsed once', () => {
+  const alert = numbered(1);
+
+  test('the stored one comes back as it is', () => {
+    const cache = new AlertCache();
+    cache.set(7, alert);
+    expect(cache.get(7, alert.uuid, alert.bytes)).toBe(alert);
+  });
+
+  test('a message in the same place of another stream is not taken for it', () => {
+    const cache = new AlertCache();
+    const other = numbered(2);
+    cache.set(7, alert);
+    expect(cache.get(7, other.uuid, other.bytes).rule).toBe('rule 2');
+    expect(cache.get(7, other.uuid, other.bytes).uuid).toBe(other.uuid);
+  });
+
+  test('what is no alert throws', () => {
+    expect(() => new AlertCache().get(1, undefined, Buffer.from('{}'))).toThrow(SyntaxError);
+  });
+});
