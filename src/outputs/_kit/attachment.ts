@@ -36,7 +36,7 @@ export function toAttached(alert: Alert, style: AttachmentStyle, headline: strin
       fields: facts(alert, style.order).map(({ title, value, isField }) => ({
         title,
         value: truncate(value, MAX_FIELD),
-        short: isField ? [...value].length < WIDE : title !== 'time',
+        short: isField ? isNarrow(value) : title !== 'time',
       })),
       ...(footer && { footer }),
     }),
@@ -48,4 +48,9 @@ export function toAttached(alert: Alert, style: AttachmentStyle, headline: strin
     ...(channel && { channel }),
     attachments: [attachment],
   };
+}
+
+/** In characters, which are never more than UTF-16 units. */
+function isNarrow(text: string): boolean {
+  return text.length < WIDE || (text.length < 2 * WIDE && [...text].length < WIDE);
 }

@@ -3,6 +3,7 @@
  * bytes and the end, and tells a sink.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { notHttp, readAnswerHead } from './answer-head.ts';
 import { WireError } from './failure.ts';
 
 /** Told of an answer as it is read. Chunks are only lent for the time of the call. */
@@ -24,9 +25,6 @@ const MAX_HEAD_BYTES = 16 * 1024;
 const MAX_LINE_BYTES = 4 * 1024;
 const LF = 0x0a;
 
-// A status line may end without a reason, and without the space before it.
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: .*)?$/;
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const CHUNK_SIZE = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i;
 
 export class AnswerReader {
@@ -111,31 +109,18 @@ export class AnswerReader {
     return kept ? from + end - kept.length : end;
   }
 
-  #startBody(head: string): void {
-    const lines = head.split(/\r?\n/);
-    const status = STATUS_LINE.exec(lines[0]!);
-    if (!status) throw notHttp();
-    const code = Number(status[2]);
-    const headers = readHeaders(lines);
-    // 100 and 103 come before the answer; nobody has asked for another protocol.
-    if (code === 101) throw notHttp();
-    if (code < 200) return;
-    const connection = headers.connection?.toLowerCase() ?? '';
-    const isModern = status[1] === '1';
-    const isPersistent = isModern ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive');
-    const coding = headers['transfer-encoding']?.toLowerCase();
-    const length = headers['content-length'];
-    // Whoever says both, or says the one in HTTP/1.0, may mean something else by it (RFC 9112, 6.1).
-    this.#isReusable = isPersistent && (coding === undefined || (isModern && length === undefined));
-    if (code === 204 || code === 304) this.#expecting = 'nothing';
-    else if (coding !== undefined)
-      this.#expecting = /(?:^|,)[ \t]*chunked$/.test(coding) ? 'chunk size' : 'rest';
-    else if (length === undefined) this.#expecting = 'rest';
+  #startBody(text: string): void {
+    const { status, headers, body, isReusable } = readAnswerHead(text);
+    // 100 and 103 come before the answer.
+    if (status < 200) return;
+    this.#isReusable = isReusable;
+    if (body === 'chunked') this.#expecting = 'chunk size';
+    else if (body === 'rest') this.#expecting = 'rest';
     else {
-      this.#left = parseLength(length);
-      this.#expecting = this.#left === 0 ? 'nothing' : 'sized';
+      this.#left = body;
+      this.#expecting = body === 0 ? 'nothing' : 'sized';
     }
-    this.#sink.head(code, headers);
+    this.#sink.head(status, headers);
   }
 
   #readSized(bytes: Buffer, from: number): number {
@@ -191,38 +176,4 @@ function headEnd(bytes: Buffer, from: number): number {
     if (bytes[at + 1] === 0x0d && bytes[at + 2] === LF) return at + 3;
   }
   return -1;
-}
-
-/** @throws WireError */
-function readHeaders(lines: readonly string[]): IncomingHttpHeaders {
-  const headers: IncomingHttpHeaders & Record<string, string | string[] | undefined> = Object.create(null);
-  // Behind the last header stand the empty line and what follows its end.
-  for (let index = 1; index < lines.length - 2; index++) {
-    const line = lines[index]!;
-    const colon = line.indexOf(':');
-    if (colon < 0 || !NAME.test(line.slice(0, colon))) throw notHttp();
-    const name = line.slice(0, colon).toLowerCase();
-    const value = line.slice(colon + 1).trim();
-    const known = headers[name];
-    if (known === undefined) headers[name] = name === 'set-cookie' ? [value] : value;
-    else if (Array.isArray(known)) known.push(value);
-    else if (name === 'content-length') {
-      if (known !== value) throw notHttp();
-    } else headers[name] = `${known}, ${value}`;
-  }
-  return headers;
-}
-
-function hasToken(list: string, token: string): boolean {
-  return list === token || list.split(',').some(part => part.trim() === token);
-}
-
-/** @throws WireError */
-function parseLength(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw notHttp();
-  return Number(text);
-}
-
-function notHttp(): WireError {
-  return new WireError('WIRE_NOT_HTTP', 'the answer is not HTTP');
 }
