@@ -5,6 +5,16 @@ import { type Bucket, needsPath, putAlert, putBatch } from './_kit/aws/objects.t
 import { awsKeys } from './_kit/aws/settings.ts';
 import { layoutProblems, OBJECT_LIMITS, objectBatchKeys } from './_kit/object-batch.ts';
 
+const ACLS = [
+  'bucket-owner-full-control',
+  'private',
+  'public-read',
+  'public-read-write',
+  'authenticated-read',
+  'aws-exec-read',
+  'bucket-owner-read',
+] as const;
+
 interface S3Config {
   bucket: string;
   endpoint: string;
@@ -30,19 +40,7 @@ export default defineAwsOutput({
     pathstyle: flag(
       'The bucket stands in the path, not before the host; always so with an address of numbers.',
     ),
-    objectcannedacl: oneOf(
-      'Who may read the objects, one of the ACLs of S3.',
-      [
-        'bucket-owner-full-control',
-        'private',
-        'public-read',
-        'public-read-write',
-        'authenticated-read',
-        'aws-exec-read',
-        'bucket-owner-read',
-      ],
-      'bucket-owner-full-control',
-    ),
+    objectcannedacl: oneOf('Who may read the objects, one of the ACLs of S3.', ACLS, ACLS[0]),
     ...objectBatchKeys,
     ...awsKeys,
   },

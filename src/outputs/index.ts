@@ -10,7 +10,7 @@ import awsSnsOutput from './aws-sns/index.ts';
 import awsSqsOutput from './aws-sqs/index.ts';
 import azureEventhubOutput from './azure-eventhub/index.ts';
 import cliqOutput from './cliq/index.ts';
-import cloudeventsOutput from './cloudevents.ts';
+import cloudeventsOutput from './cloudevents/index.ts';
 import consoleOutput from './console.ts';
 import datadogOutput from './datadog.ts';
 import datadoglogsOutput from './datadoglogs.ts';

@@ -1,6 +1,5 @@
 import type { HttpResponse } from '../core/contract.ts';
-import type { JsonValue } from '../core/json.ts';
-import { isJsonObject } from '../core/json.ts';
+import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { secret, text, url } from '../core/keys.ts';
 import { answeredObject } from './_kit/answer.ts';
 import { basicAuth } from './_kit/auth.ts';

@@ -11,7 +11,7 @@ import {
   type TemplateBody,
 } from '../../src/core/contract.ts';
 import { openOutput, systemClock } from '../../src/core/host.ts';
-import cloudevents from '../../src/outputs/cloudevents.ts';
+import cloudevents from '../../src/outputs/cloudevents/index.ts';
 import { outputs } from '../../src/outputs/index.ts';
 import otlpLogs from '../../src/outputs/otlp-logs/index.ts';
 import pagerduty from '../../src/outputs/pagerduty/index.ts';

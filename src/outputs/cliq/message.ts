@@ -3,7 +3,7 @@ import { facts } from '../_kit/fields.ts';
 import { scale } from '../_kit/scale.ts';
 import { truncate } from '../_kit/text.ts';
 
-/** Longest text, in characters: www.zoho.com/cliq/help/restapi/v2/messageformat. */
+/** Longest text, in characters: www.zoho.com/cliq/help/restapi/v3/messageformat, "Plain text". */
 const MAX_TEXT = 10_000;
 /** Cliq names no limit for a cell; this fills a screen. */
 const MAX_CELL = 2_000;

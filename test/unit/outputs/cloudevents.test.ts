@@ -1,7 +1,7 @@
 import { HTTP } from 'cloudevents';
 import { expect, it } from 'vitest';
 import type { HttpRequest } from '../../../src/core/contract.ts';
-import cloudevents from '../../../src/outputs/cloudevents.ts';
+import cloudevents from '../../../src/outputs/cloudevents/index.ts';
 import { falcoAlert } from '../../support/services/alerts.ts';
 import { hostOf } from '../../support/services/drive.ts';
 
