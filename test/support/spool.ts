@@ -43,7 +43,10 @@ export async function pullAll(consumer: Consumer, count: number): Promise<Delive
   const deliveries: Delivery[] = [];
   const signal = new AbortController().signal;
   while (deliveries.length < count) {
-    deliveries.push(...(await consumer.pull(count - deliveries.length, signal)));
+    const found = await consumer.pull(count - deliveries.length, signal);
+    // A consumer that has been closed gives nothing, and at once: asking on would never let go of the thread.
+    if (found.length === 0) throw new Error('the consumer was closed before everything had come');
+    deliveries.push(...found);
   }
   return deliveries;
 }
