@@ -1,4 +1,5 @@
 /** What only a log on a server has: several processes, a server that goes away, places that are kept. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -90,6 +91,20 @@ describeWith('a log on a NATS server', missingNats(), () => {
     expect(rest.map(numberOf).sort((a, b) => a - b)).toEqual(
       Array.from({ length: 19 }, (_, index) => index + 2),
     );
+  });
+
+  test('a reader may take its time: it gets all that was there when it began, and nothing after', async () => {
+    const spool = await open(onServer());
+    await spool.append(numberedTo(1_200));
+    const seen: number[] = [];
+    for await (const entry of spool.read()) {
+      seen.push(numberOf(entry));
+      if (seen.length > 1) continue;
+      await spool.append([numbered(1_201)]);
+      // Longer than a page of the log may take to come.
+      await sleep(6_000);
+    }
+    expect(seen).toEqual(Array.from({ length: 1_200 }, (_, index) => index + 1));
   });
 
   test('an alert with an id that the stream has is stored once', async () => {
@@ -193,7 +208,10 @@ describeWith('a log on a NATS server', missingNats(), () => {
     await spool.append(numberedTo(5));
     for (const delivery of await pullAll(consumer, 5)) delivery.ack();
     await expect.poll(() => consumer.stats().depth, PATIENCE).toBe(0);
-    await (await manager()).consumers.delete(config.stream, 'a');
+    // nats-server 2.9.10 says at times that it could not remove the folder; the consumer is gone all the same.
+    await (await manager()).consumers.delete(config.stream, 'a').catch(error => {
+      if (!/directory not empty/.test((error as Error).message)) throw error;
+    });
     await spool.append(numberedTo(3, 6));
     expect((await pullAll(consumer, 3)).map(numberOf)).toEqual([6, 7, 8]);
   }, 60_000);

@@ -1,7 +1,7 @@
 /** The API under /api/v1, see docs/api.md. Reading wants what the ingest wants, changing the admin token. */
 import express, { type NextFunction, type Request, type Response, Router } from 'express';
 import type { AppOptions } from './app-options.ts';
-import { follow, readNewest } from './history.ts';
+import { expectReadable, follow, readNewest } from './history.ts';
 import { ApiError, problemHandler, sendProblem } from './problem.ts';
 import {
   expectOnly,
@@ -144,6 +144,7 @@ function alertsHandler(options: AppOptions): Handler {
   return async (request, response) => {
     const query = parseAlertQuery(paramsOf(request), Date.now());
     const signal = signalOf(options, response);
+    await expectReadable(backend, signal);
     if (!query.follow) {
       const page = await readNewest(backend, query, query.limit ?? DEFAULT_LIMIT, signal);
       const before = page.before === undefined ? '' : `,"before":${page.before}`;

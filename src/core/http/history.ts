@@ -27,6 +27,15 @@ export function toEntryJson(entry: Entry): string {
   return `{"offset":${entry.offset},"appendedAt":${entry.appendedAt},"alert":${entry.alert.json}}`;
 }
 
+/**
+ * Looks at the end of the log: one that cannot be read is not to be taken for an empty one.
+ * @throws SpoolFaultError when the log is on a server that cannot be reached
+ */
+export async function expectReadable(backend: Backend, signal: AbortSignal): Promise<void> {
+  const { nextOffset } = backend.status().spool;
+  for await (const _ of backend.entries({ fromOffset: nextOffset }, signal)) return;
+}
+
 /** The newest entries that match, at most `limit`. Reads the log backwards in growing steps. */
 export async function readNewest(
   backend: Backend,

@@ -2,6 +2,10 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Logger } from '../contract.ts';
 import { ConfigError, formatProblem } from '../errors.ts';
+import { SpoolFaultError } from '../spool/contract.ts';
+
+/** When to ask again for what is on a server that is away, in seconds. */
+const ASK_AGAIN_S = '5';
 
 /** Thrown by a handler of the API; becomes the answer. */
 export class ApiError extends Error {
@@ -48,11 +52,17 @@ export function sendProblem(
 /** The last handler of the API: turns what was thrown into an answer. */
 export function problemHandler(log: Logger) {
   return (error: unknown, _request: Request, response: Response, next: NextFunction): void => {
+    const isAway = error instanceof SpoolFaultError;
+    if (isAway) log.warn({ error: error.message }, 'API: a request had no answer from the log');
     if (response.headersSent) {
-      next(error);
+      // Cut off, so that nobody takes the piece that was sent for the whole.
+      if (isAway) response.destroy();
+      else next(error);
       return;
     }
-    if (error instanceof ApiError) {
+    if (isAway) {
+      sendProblem(response.set('Retry-After', ASK_AGAIN_S), 503, error.message);
+    } else if (error instanceof ApiError) {
       sendProblem(response.set({ ...error.headers }), error.status, error.message);
     } else if (error instanceof ConfigError) {
       const problems = error.problems.map(problem => ({ ...problem, text: formatProblem(problem) }));

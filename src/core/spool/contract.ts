@@ -115,7 +115,10 @@ export interface Spool {
   consumer(name: string, start?: Start): Consumer;
   /** Forgets the cursors of consumers not named: removed outputs hold nothing back. */
   retain(names: readonly string[]): void;
-  /** Entries in order, oldest first, up to the end of the log at the time of the call. */
+  /**
+   * Entries in order, oldest first, up to the end of the log at the time of the call.
+   * @throws SpoolFaultError at once, or on the way, when the log is on a server that cannot be reached
+   */
   read(range?: ReadRange): AsyncIterable<Entry>;
   stats(): SpoolStats;
   /** Drops what every cursor and the retention are past; also runs by itself. */
@@ -172,7 +175,7 @@ export class SpoolFullError extends Error {
   override readonly name = 'SpoolFullError';
 }
 
-/** The store refused a write (full disk, I/O error). */
+/** The store refused a write (full disk, I/O error), or what is on a server cannot be reached. */
 export class SpoolFaultError extends Error {
   override readonly name = 'SpoolFaultError';
 }

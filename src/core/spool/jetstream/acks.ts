@@ -4,6 +4,7 @@
  */
 import type * as Transport from '@nats-io/transport-node';
 import type { Session } from './link.ts';
+import { within } from './within.ts';
 
 const encode = (text: string) => Buffer.from(text);
 
@@ -63,10 +64,7 @@ export class Acks {
   /** Resolves when the server has all answers, or the time is over. */
   async close(withinMs: number): Promise<void> {
     clearTimeout(this.#timer);
-    const limit = new Promise<void>(resolve => {
-      setTimeout(resolve, withinMs).unref();
-    });
-    await Promise.race([this.#confirming?.then(() => this.#confirm()) ?? this.#confirm(), limit]);
+    await within(this.#confirming?.then(() => this.#confirm()) ?? this.#confirm(), withinMs);
   }
 
   #answer(answer: Answer): void {

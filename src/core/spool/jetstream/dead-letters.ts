@@ -6,7 +6,8 @@ import type { Logger } from '../../contract.ts';
 import { type DeadLetter, type DeadLetterFilter, type DeadLetters, SpoolFaultError } from '../contract.ts';
 import type { Link, Session } from './link.ts';
 import { fromToken, type Names } from './names.ts';
-import { readStream } from './reader.ts';
+import { readStream, toFault } from './reader.ts';
+import { codeOf } from './setup.ts';
 
 type NewLetter = Omit<DeadLetter, 'id'>;
 
@@ -14,6 +15,7 @@ const DEFAULT_LIMIT = 100;
 /** The stream is read from its end in steps that grow. */
 const FIRST_STEP = 256;
 const LONGEST_STEP = 8192;
+const UNREACHABLE = 'the dead letters cannot be reached';
 
 export interface StreamDeadLettersOptions {
   transport: typeof Transport;
@@ -41,7 +43,11 @@ export class StreamDeadLetters implements DeadLetters {
     await this.#store(letter, `${letter.output}/${offset}`);
   }
 
-  async list(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
+  list(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
+    return this.#reached(this.#list(filter));
+  }
+
+  async #list(filter: DeadLetterFilter): Promise<DeadLetter[]> {
     const session = this.#session();
     const { stream } = this.#options.names.dead;
     const limit = Math.max(0, Math.floor(filter.limit ?? DEFAULT_LIMIT));
@@ -74,7 +80,11 @@ export class StreamDeadLetters implements DeadLetters {
     return total;
   }
 
-  async remove(filter: DeadLetterFilter): Promise<number> {
+  remove(filter: DeadLetterFilter): Promise<number> {
+    return this.#reached(this.#remove(filter));
+  }
+
+  async #remove(filter: DeadLetterFilter): Promise<number> {
     const session = this.#session();
     const { stream, subject } = this.#options.names.dead;
     const { output, ...others } = filter;
@@ -86,7 +96,7 @@ export class StreamDeadLetters implements DeadLetters {
       const letters = await this.list({ ...filter, limit: filter.limit ?? Number.MAX_SAFE_INTEGER });
       let removed = 0;
       for (const { id } of letters) {
-        if (await session.manager.streams.deleteMessage(stream, id, false).catch(() => false)) removed++;
+        if (await session.manager.streams.deleteMessage(stream, id, false).catch(toMissing)) removed++;
       }
       return removed;
     } finally {
@@ -135,9 +145,7 @@ export class StreamDeadLetters implements DeadLetters {
   async #byId({ manager }: Session, ids: readonly number[]): Promise<DeadLetter[]> {
     const letters: DeadLetter[] = [];
     for (const seq of [...new Set(ids)].sort((a, b) => b - a)) {
-      const message = await manager.direct
-        .getMessage(this.#options.names.dead.stream, { seq })
-        .catch(() => null);
+      const message = await manager.direct.getMessage(this.#options.names.dead.stream, { seq });
       const letter = message && this.#toLetter(message.seq, message.subject, message.header, message.data);
       if (letter) letters.push(letter);
     }
@@ -163,9 +171,16 @@ export class StreamDeadLetters implements DeadLetters {
     return { id, output: outputOf(subject), alert, error, reason, attempts, buriedAt };
   }
 
+  /** @throws SpoolFaultError when the server refuses or does not answer */
+  #reached<T>(work: Promise<T>): Promise<T> {
+    return work.catch(error => {
+      throw toFault(UNREACHABLE, error);
+    });
+  }
+
   #session(): Session {
     const { session, fault } = this.#options.link;
-    if (!session) throw new SpoolFaultError(`the dead letters cannot be reached: ${fault}`);
+    if (!session) throw new SpoolFaultError(`${UNREACHABLE}: ${fault}`);
     return session;
   }
 }
@@ -173,6 +188,12 @@ export class StreamDeadLetters implements DeadLetters {
 /** Header with everything about a letter but the alert and the output, as percent-encoded JSON. */
 const DETAILS = 'Tiercel-Letter';
 const REFRESH_MS = 1_000;
+
+/** Somebody else has removed the letter; anything but the server's word for that is a failure. */
+function toMissing(error: unknown): false {
+  if (codeOf(error) === undefined) throw error;
+  return false;
+}
 
 function outputOf(subject: string): string {
   return fromToken(subject.slice(subject.lastIndexOf('.') + 1));

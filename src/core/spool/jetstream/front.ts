@@ -7,6 +7,7 @@ import type { Alert } from '../../alert.ts';
 import type { Clock, Logger } from '../../contract.ts';
 import { type Consumer, type Delivery, type Spool, SpoolFullError } from '../contract.ts';
 import { PublishError, type Publisher } from './publisher.ts';
+import { within } from './within.ts';
 
 /** Alerts that go from the buffer to the stream at once. */
 const DRAIN_BATCH = 512;
@@ -88,8 +89,7 @@ export class Front {
 
   /** Resolves when the buffer is empty, or the time is over. */
   async flush(withinMs: number): Promise<void> {
-    const limit = sleep(withinMs, undefined, { ref: false });
-    if (this.#draining) await Promise.race([this.#draining, limit]);
+    await within(this.#draining, withinMs);
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,8 @@
 /** Reads a piece of a stream from one end to the other, beside all consumers. */
-import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { JsMsg } from '@nats-io/jetstream';
 import { decodeAlert } from '../../alert.ts';
-import type { Entry, ReadRange } from '../contract.ts';
+import { toFailure } from '../../nats/failures.ts';
+import { type Entry, type ReadRange, SpoolFaultError } from '../contract.ts';
 import { CLOCK_STEP_MS } from '../history.ts';
 import type { Session } from './link.ts';
 import { ARRIVED } from './publisher.ts';
@@ -15,16 +16,37 @@ interface Piece {
   subject?: string;
 }
 
-/** The server has nothing more although it should: what was there was dropped meanwhile. */
+/** Messages read at once. Between two pages nothing is open on the server: a replay may take its time. */
+const PAGE = 500;
+/** Nothing more comes of a page although it should: what was there was dropped meanwhile, or the server is gone. */
 const SILENCE_MS = 5_000;
 
-/** Messages of the piece that are there, in order. */
-export async function* readStream(
+/**
+ * Messages of the piece that are there, in order.
+ * @throws SpoolFaultError when the server does not give them
+ */
+export async function* readStream(session: Session, stream: string, piece: Piece): AsyncGenerator<JsMsg> {
+  let rest = piece;
+  while (rest.from < rest.end) {
+    const page = await readPage(session, stream, rest).catch(error => {
+      throw toFault(`the stream ${stream} cannot be read`, error);
+    });
+    for (const message of page) {
+      if (message.seq >= rest.end) return;
+      if (message.seq >= rest.from) yield message;
+    }
+    const last = page.at(-1);
+    if (!last) return;
+    rest = { ...rest, from: Math.max(rest.from, last.seq + 1), storedSince: undefined };
+  }
+}
+
+/** The next messages of the piece; none when there are none. */
+async function readPage(
   { jetstream }: Session,
   stream: string,
   { from, end, storedSince, subject }: Piece,
-): AsyncGenerator<JsMsg> {
-  if (from >= end) return;
+): Promise<JsMsg[]> {
   const start =
     storedSince !== undefined && Number.isFinite(storedSince)
       ? { opt_start_time: new Date(storedSince).toISOString(), deliver_policy: 'by_start_time' as never }
@@ -33,23 +55,27 @@ export async function* readStream(
     ...start,
     ...(subject !== undefined && { filter_subjects: subject }),
   });
-  let messages: ConsumerMessages | undefined;
   try {
-    if ((await consumer.info(true)).num_pending === 0) return;
-    messages = await consumer.consume({ max_messages: Math.min(500, end - from) });
-    let timer = setTimeout(() => messages?.close(), SILENCE_MS);
-    for await (const message of messages) {
-      clearTimeout(timer);
-      timer = setTimeout(() => messages?.close(), SILENCE_MS);
-      if (message.seq >= end) break;
-      if (message.seq >= from) yield message;
-      if (message.seq === end - 1 || message.info.pending === 0) break;
+    const { num_pending: pending } = await consumer.info(true);
+    if (pending === 0) return [];
+    const messages = await consumer.fetch({ max_messages: Math.min(PAGE, pending, end - from) });
+    const silence = setTimeout(() => void messages.close(), SILENCE_MS);
+    const page: JsMsg[] = [];
+    try {
+      for await (const message of messages) {
+        silence.refresh();
+        page.push(message);
+      }
+    } finally {
+      clearTimeout(silence);
+      await messages.close();
     }
-    clearTimeout(timer);
+    if (page.length === 0 && (await consumer.info()).num_pending > 0)
+      throw new SpoolFaultError(`the stream ${stream} cannot be read: the server hands nothing out`);
+    return page;
   } finally {
-    await messages?.close();
     // It would go by itself after some minutes of silence.
-    await consumer.delete().catch(() => undefined);
+    consumer.delete().catch(() => undefined);
   }
 }
 
@@ -72,4 +98,10 @@ export async function* readAlerts(
       // The consumers of the outputs count and log it.
     }
   }
+}
+
+/** What the server has refused or not answered, as whoever reads the log or its dead letters is told. */
+export function toFault(what: string, cause: unknown): SpoolFaultError {
+  if (cause instanceof SpoolFaultError) return cause;
+  return new SpoolFaultError(`${what}: ${toFailure(cause).message}`, { cause });
 }
