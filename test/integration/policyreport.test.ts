@@ -201,10 +201,15 @@ describeWith('policyreport (the first test brings the kinds)', missingKube(), ()
         const annotations = { meddled: String(++others) };
         const { status } = await server.call('PATCH', reportIn('busy'), { metadata: { annotations } }, merge);
         expect(status).toBe(200);
-        await sleep(10);
+        // About as long as reading and writing the report takes: some writes get through, some do not.
+        await sleep(100);
       }
     };
     const meddling = meddle();
+    ending.push(async () => {
+      posting = false;
+      await meddling;
+    });
     const numbers = [...Array(800).keys()];
     for (let from = 1; from < numbers.length; from += 50) {
       const some = numbers.slice(from, from + 50);
