@@ -14,6 +14,7 @@ import { createLogger, type RootLogger } from './core/log.ts';
 import { createLogLimit, type LogLimit } from './core/log-limit.ts';
 import { createMetrics, type Metrics } from './core/metrics.ts';
 import { Pipeline } from './core/pipeline.ts';
+import { readinessOf } from './core/readiness.ts';
 import { createRedactor } from './core/redact.ts';
 import { allLetters, replayLetters } from './core/replay.ts';
 import type { DeadLetterFilter, ReadRange, Spool } from './core/spool/contract.ts';
@@ -180,24 +181,12 @@ class Running implements Daemon, Backend {
   }
 
   readiness(): Readiness {
-    const problems: Readiness['problems'] = [];
-    if (this.#stopping) problems.push({ part: 'daemon', message: 'it is stopping', blocking: true });
-    const { fault, remote } = this.#spool.stats();
-    if (fault) problems.push({ part: 'spool', message: fault, blocking: true });
-    if (remote?.detour !== undefined) {
-      // Alerts are taken, and safe on this machine's disk: a balancer should go on sending them here.
-      const message = `${remote.detour}; ${remote.buffered} alerts in the local buffer`;
-      problems.push({ part: 'spool', message, blocking: false });
-    }
-    if (this.#reloads.lastError) {
-      const message = `the changed configuration is refused, the former one is in use: ${this.#reloads.lastError}`;
-      problems.push({ part: 'configuration', message, blocking: false });
-    }
-    for (const { id, state, lastError } of this.#fleet.status()) {
-      if (state === 'running' || state === 'paused') continue;
-      problems.push({ part: `output ${id}`, message: lastError ?? `it is ${state}`, blocking: false });
-    }
-    return { ready: !problems.some(problem => problem.blocking), problems };
+    return readinessOf({
+      isStopping: this.#stopping !== undefined,
+      spool: this.#spool.stats(),
+      reloadError: this.#reloads.lastError,
+      outputs: this.#fleet.status(),
+    });
   }
 
   status(): StatusReport {

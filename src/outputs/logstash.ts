@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Alert, defineOutput } from '../core/contract.ts';
 import { isJsonObject, type JsonObject, type JsonValue, parseExact } from '../core/json.ts';
 import { flag, integer, list, text } from '../core/keys.ts';
+import { bareHost, hostProblems } from './_kit/hostport.ts';
 import { openLineSocket } from './_kit/line-socket.ts';
 import { legalNames } from './_kit/names.ts';
 import { toTlsOptions } from './_kit/tls.ts';
@@ -56,22 +57,13 @@ export default defineOutput({
   }),
   tls: true,
   enabled: config => config.address !== '',
-  check({ address }) {
-    if (/^[^\s/@]+$/.test(address) && !/^[^:]*:\d+$/.test(address)) return [];
-    return [
-      {
-        path: 'address',
-        message: 'expected a host name or an IP address',
-        hint: 'the port has a key of its own',
-      },
-    ];
-  },
+  check: config => hostProblems('address', config.address),
   batch: { items: 500, bytes: 2 ** 20, waitMs: 5 },
   // Each send waits for the connection to hold, so several are on their way; all of them over one connection.
   concurrency: 8,
   async open(config, { tls, log }) {
     const lines = openLineSocket({
-      host: config.address.replace(/^\[(.*)\]$/, '$1'),
+      host: bareHost(config.address),
       port: config.port,
       ...(config.tls && { tls: toTlsOptions(tls) }),
       confirmByClose: config.confirm,

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { freePort, numbered, Sink, TestDaemon, until } from '../e2e/support.ts';
+import { numbered, Sink, TestDaemon, until } from '../e2e/support.ts';
 import {
   type Manifest,
   missingHelm,
@@ -11,6 +11,7 @@ import {
   workloadOf,
 } from '../support/services/helm.ts';
 import { describeWith } from '../support/services/need.ts';
+import { freePort } from '../support/services/process.ts';
 
 /** The files of the volume `config`, by path. */
 function filesOf(objects: Manifest[]): Map<string, string> {

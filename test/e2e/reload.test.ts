@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { freePort, Load, numbered, Sink, TestDaemon, until } from './support.ts';
+import { freePort } from '../support/services/process.ts';
+import { Load, numbered, Sink, TestDaemon, until } from './support.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -1,10 +1,6 @@
-/** Throw-away certificates for tests, made with the openssl command. */
-import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+/** Two families of throw-away certificates: one that is trusted, one that is not. */
+import { mkdir } from 'node:fs/promises';
+import { createAuthority } from './services/certificates.ts';
 
 /** Paths of PEM files. */
 export interface Certs {
@@ -38,39 +34,12 @@ export async function makeCerts(dir: string): Promise<Certs> {
 }
 
 async function makeFamily(dir: string, name: string) {
-  const ca = join(dir, `${name}-ca.crt`);
-  const caKey = join(dir, `${name}-ca.key`);
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-    ...['-subj', `/CN=${name} authority`, '-keyout', caKey, '-out', ca],
-  ]);
-  const server = await sign(dir, `${name}-server`, { ca, caKey, usage: 'serverAuth' });
-  const client = await sign(dir, `${name}-client`, { ca, caKey, usage: 'clientAuth' });
+  const { caFile, server, client } = await createAuthority(dir, name, kind => `${name}-${kind}`);
   return {
-    ca,
-    serverCert: server.cert,
-    serverKey: server.key,
-    clientCert: client.cert,
-    clientKey: client.key,
+    ca: caFile,
+    serverCert: server.certFile,
+    serverKey: server.keyFile,
+    clientCert: client.certFile,
+    clientKey: client.keyFile,
   };
-}
-
-async function sign(dir: string, name: string, by: { ca: string; caKey: string; usage: string }) {
-  const cert = join(dir, `${name}.crt`);
-  const key = join(dir, `${name}.key`);
-  const request = join(dir, `${name}.csr`);
-  const extensions = join(dir, `${name}.ext`);
-  await writeFile(
-    extensions,
-    `subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\nextendedKeyUsage=${by.usage}\n`,
-  );
-  await run('openssl', [
-    ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-    ...['-subj', `/CN=${name}`, '-keyout', key, '-out', request],
-  ]);
-  await run('openssl', [
-    ...['x509', '-req', '-in', request, '-CA', by.ca, '-CAkey', by.caKey, '-CAcreateserial', '-days', '2'],
-    ...['-extfile', extensions, '-out', cert],
-  ]);
-  return { cert, key };
 }

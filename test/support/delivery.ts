@@ -9,6 +9,7 @@ import { OutputWorker } from '../../src/core/delivery/worker.ts';
 import type { DeadLetter, DeadLetters } from '../../src/core/spool/contract.ts';
 import { MemorySpool } from '../../src/core/spool/memory.ts';
 import { draftOf } from './drafts.ts';
+import { PLAIN } from './http-client.ts';
 import { recordingLogger } from './logger.ts';
 
 /** An alert whose rule is `rule`. */
@@ -46,15 +47,7 @@ export function instanceOf(delivery: Partial<DeliveryConfig> = {}): OutputInstan
     minimumPriority: '',
     match: [],
     delivery: { ...DELIVERY, ...delivery },
-    connection: {
-      verify: true,
-      caFiles: [],
-      certFile: '',
-      keyFile: '',
-      serverName: '',
-      proxy: '',
-      headers: {},
-    },
+    connection: PLAIN,
     fingerprint: '',
   };
 }

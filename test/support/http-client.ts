@@ -4,7 +4,8 @@ import type { HttpClient } from '../../src/core/contract.ts';
 import type { PermanentError, RetriableError } from '../../src/core/errors.ts';
 import { createHttpClient, type HttpClientOptions } from '../../src/core/http/client.ts';
 
-const PLAIN: ConnectionConfig = {
+/** Nothing special. */
+export const PLAIN: ConnectionConfig = {
   verify: true,
   caFiles: [],
   certFile: '',

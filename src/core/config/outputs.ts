@@ -1,8 +1,6 @@
 /** From the sections of the outputs to their instances. */
 import { createHash } from 'node:crypto';
-import type { z } from 'zod';
 import type { OutputDefinition } from '../contract.ts';
-import { keyMeta } from '../keys.ts';
 import { type TemplateConfig, templateBodyOf, templateProblems } from '../output-template.ts';
 import type { Priority } from '../priority.ts';
 import { parseMatch } from '../route.ts';
@@ -15,6 +13,7 @@ import {
 } from './connection.ts';
 import { Overlay, variableName } from './environment.ts';
 import { isKnownPath } from './falcosidekick-keys.ts';
+import { stateOf } from './output-state.ts';
 import type { Problems } from './problems.ts';
 import { type ReadContext, type Reading, readKeys } from './reader.ts';
 import { commonKeys, nameKey, ownKeys } from './schema.ts';
@@ -216,7 +215,7 @@ function readInstance(
 
   const state = broken
     ? 'bad'
-    : check(definition, config.values, { section: parts.own, path, listed: place.listed }, problems);
+    : stateOf(definition, config.values, { section: parts.own, path, listed: place.listed }, problems);
   if (state === 'off') return [];
 
   const at = { section: parts.shared, path, problems };
@@ -278,51 +277,6 @@ function separate(
     (isOwn ? parts.own : parts.shared).entries.set(key, entry);
   }
   return parts;
-}
-
-/** Whether the output is on and well. One that was given settings and is off is told of. */
-function check(
-  definition: OutputDefinition,
-  config: Record<string, unknown>,
-  place: { section: Section; path: Path; listed: boolean },
-  problems: Problems,
-): 'on' | 'off' | 'bad' {
-  const { section, path, listed } = place;
-  const schemaOf = (key: string) => ownKeys(definition)[key] as z.ZodType;
-  if (definition.enabled(config)) {
-    const found = definition.check?.(config) ?? [];
-    for (const { path: inner, message, hint } of found) {
-      problems.error([...path, inner], message, locate(section, inner), hint);
-    }
-    return found.length > 0 ? 'bad' : 'on';
-  }
-  // What all outputs of a cloud share says nothing of this one.
-  const { inherits = [] } = definition;
-  const particular = (key: string) => !inherits.includes(key);
-  const given = Object.keys(config).filter(particular);
-  if (!listed && !given.some(key => isGiven(schemaOf(key), config[key]))) return 'off';
-  const missing = Object.keys(definition.example)
-    .filter(particular)
-    .filter(key => isDefault(schemaOf(key), config[key]));
-  const what = missing.length > 0 ? `: ${missing.join(' and ')} not set` : '';
-  problems.warning(path, `the output is off${what}`, section.origin);
-  for (const { path: inner, message, hint } of definition.check?.(config) ?? []) {
-    if (!missing.includes(inner.split(/[.[]/)[0]!))
-      problems.warning([...path, inner], message, locate(section, inner), hint);
-  }
-  return 'off';
-}
-
-function isDefault(schema: z.ZodType, value: unknown): boolean {
-  return JSON.stringify(schema.safeParse(undefined).data) === JSON.stringify(value);
-}
-
-/** Whether somebody wrote this value with a purpose: files hold many defaults, also those of falcosidekick. */
-function isGiven(schema: z.ZodType, value: unknown): boolean {
-  const form = keyMeta(schema)?.form;
-  if (form !== 'text' && form !== 'list' && form !== 'pairs') return false;
-  const empty = typeof value === 'string' ? value === '' : Object.keys(value as object).length === 0;
-  return !empty && !isDefault(schema, value);
 }
 
 function readMatch(common: Reading, section: Section, path: Path, problems: Problems) {

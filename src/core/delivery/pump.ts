@@ -6,6 +6,7 @@ import type { Output } from '../contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../errors.ts';
 import { cappedRetryAfter } from '../retry.ts';
 import type { Delivery, RateLimiter } from '../spool/contract.ts';
+import { Alarm } from './alarm.ts';
 import { Batcher } from './batch.ts';
 import { Breaker } from './breaker.ts';
 import type { BreakerState, OutputStatus } from './contract.ts';
@@ -40,13 +41,13 @@ export class Pump {
   readonly #batcher: Batcher;
   readonly #intake: Intake;
   readonly #tries: Tries;
+  readonly #alarm = new Alarm(() => this.pump());
   /** Aborted when no more alerts are taken. */
   readonly #life = new AbortController();
   /** Alerts of batches that were refused as a whole: each goes by itself. */
   readonly #alone: Delivery[] = [];
   #output: Output | undefined;
   #pumping = false;
-  #wake: { timer: NodeJS.Timeout; at: number } | undefined;
   #idle: (() => void) | undefined;
   #seen: BreakerState = 'closed';
 
@@ -113,7 +114,7 @@ export class Pump {
   /** Takes no more alerts, waits for the tries in flight up to the grace time, then aborts them. */
   async halt(graceMs: number): Promise<void> {
     this.#life.abort();
-    clearTimeout(this.#wake?.timer);
+    this.#alarm.clear();
     this.replay?.close(new Error('the output was stopped before the replay was done'));
     if (this.#busy) {
       const timer = setTimeout(() => this.#idle?.(), graceMs);
@@ -188,16 +189,7 @@ export class Pump {
 
   /** Pumps at that time at the latest. Returns false for the convenience of its callers. */
   #wakeAt(at: number | undefined): false {
-    if (at === undefined || (this.#wake && this.#wake.at <= at)) return false;
-    clearTimeout(this.#wake?.timer);
-    const timer = setTimeout(
-      () => {
-        this.#wake = undefined;
-        this.pump();
-      },
-      Math.max(0, Math.ceil(at - this.#options.clock.now())),
-    );
-    this.#wake = { timer, at };
+    if (at !== undefined) this.#alarm.set(at, this.#options.clock.now());
     return false;
   }
 

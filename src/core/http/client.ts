@@ -4,11 +4,13 @@
  */
 import type { ConnectionConfig } from '../config/types.ts';
 import type { HttpClient, HttpRequest, HttpResponse, ServerTls } from '../contract.ts';
-import { PermanentError, RetriableError } from '../errors.ts';
+import { RetriableError } from '../errors.ts';
 import { ClientTls } from './client-tls.ts';
 import { Exchange } from './exchange.ts';
 import { toHttpFailure } from './failures.ts';
+import { basicAuthorization, parseTarget, redirection, type Target } from './origin.ts';
 import { type ProxyEnvironment, proxyFor } from './proxy.ts';
+import { customHeaders, isPortable, NO_HEADERS, wireHeaders } from './request-headers.ts';
 import { openTunnel } from './tunnel.ts';
 import type { AnswerHandler } from './wire/connection.ts';
 import { WirePool } from './wire/pool.ts';
@@ -27,34 +29,12 @@ export interface HttpClientOptions {
   bodyTimeoutMs?: number;
 }
 
-/** falcosidekick's name: receivers may tell their senders apart by it. */
-const USER_AGENT = 'Falcosidekick';
 /** Below the idle limits of common servers and load balancers (60 s and up); a server's own hint goes first. */
 const KEEP_ALIVE_MS = 30_000;
 const MAX_REDIRECTS = 3;
 /** Hosts of one output at once; an output that takes its host from alerts must not pile up pools. */
 const MAX_POOLS = 32;
 const MAX_TARGETS = 256;
-/** Headers that may go along to another origin: none that could hold a credential. */
-const PORTABLE = /^(accept|content-type|content-encoding|user-agent|ce-.*)$/;
-/** Headers that are the connection's own business. */
-const HOP_BY_HOP = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'keep-alive',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** A URL taken apart. */
-interface Target {
-  url: URL;
-  origin: string;
-  path: string;
-  /** From user name and password in the URL. */
-  authorization: string | undefined;
-}
 
 /** One request on its way to one origin. */
 interface Call {
@@ -65,8 +45,6 @@ interface Call {
   custom: ReadonlyMap<string, string>;
   signal: AbortSignal;
 }
-
-const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 /** Sends requests to one origin. */
 export interface HttpDispatcher {
@@ -119,8 +97,8 @@ class PooledClient implements HttpClient {
       if (next === undefined) return answer;
       const moved = this.#target(next);
       if (moved.origin !== target.origin) {
-        headers = Object.fromEntries(Object.entries(headers).filter(([name]) => PORTABLE.test(name)));
-        custom = new Map([...custom].filter(([name]) => PORTABLE.test(name)));
+        headers = Object.fromEntries(Object.entries(headers).filter(([name]) => isPortable(name)));
+        custom = new Map([...custom].filter(([name]) => isPortable(name)));
       }
       target = moved;
     }
@@ -230,80 +208,4 @@ class PooledClient implements HttpClient {
       bodyTimeoutMs: this.#options.bodyTimeoutMs ?? 3_000,
     };
   }
-}
-
-/** Where a 307 or 308 leads; undefined for all other answers, and where it would give up encryption. */
-function redirection(answer: HttpResponse, from: Target): string | undefined {
-  if (answer.status !== 307 && answer.status !== 308) return undefined;
-  const { location } = answer.headers;
-  const next = typeof location === 'string' ? URL.parse(location, from.url.href) : null;
-  if (!next || !/^https?:$/.test(next.protocol)) return undefined;
-  return from.url.protocol === 'https:' && next.protocol === 'http:' ? undefined : next.href;
-}
-
-function parseTarget(text: string): Target {
-  const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new PermanentError('the address is not an HTTP URL', { reason: 'payload' });
-  }
-  return {
-    url,
-    origin: url.origin,
-    path: url.pathname + url.search,
-    authorization: basicAuthorization(url),
-  };
-}
-
-function basicAuthorization({ username, password }: URL): string | undefined {
-  if (username === '' && password === '') return undefined;
-  const pair = `${decode(username)}:${decode(password)}`;
-  return `Basic ${Buffer.from(pair).toString('base64')}`;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A lone % stands for itself.
-    return text;
-  }
-}
-
-function customHeaders(headers: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
-  const custom = new Map<string, string>();
-  for (const [name, value] of Object.entries(headers)) {
-    const key = name.trim().toLowerCase();
-    if (HOP_BY_HOP.has(key)) continue;
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(key))
-      throw new Error(`customheaders: "${name}" is not a header name`);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) {
-      throw new Error(`customheaders: the value of ${name} holds a control character`);
-    }
-    // Raw UTF-8 on the wire, as Go writes it.
-    custom.set(key, Buffer.from(value).toString('latin1'));
-  }
-  return custom;
-}
-
-function wireHeaders(
-  target: Target,
-  own: Readonly<Record<string, string>>,
-  custom: ReadonlyMap<string, string>,
-): string[] {
-  const headers: string[] = [];
-  let agent = false;
-  let authorization = false;
-  for (const name in own) {
-    if (custom.has(name)) continue;
-    agent ||= name === 'user-agent';
-    authorization ||= name === 'authorization';
-    headers.push(name, own[name]!);
-  }
-  for (const [name, value] of custom) headers.push(name, value);
-  if (!agent && !custom.has('user-agent')) headers.push('user-agent', USER_AGENT);
-  if (target.authorization !== undefined && !authorization && !custom.has('authorization')) {
-    headers.push('authorization', target.authorization);
-  }
-  return headers;
 }

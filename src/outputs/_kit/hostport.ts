@@ -21,3 +21,15 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort {
   }
   return { host, port };
 }
+
+/** What is wrong with a host alone, under that key. */
+export function hostProblems(path: string, host: string): { path: string; message: string; hint: string }[] {
+  if (/^[^\s/@]+$/.test(host) && !/^[^:]*:\d+$/.test(host)) return [];
+  const message = 'expected a host name or an IP address';
+  return [{ path, message, hint: 'the port has a key of its own' }];
+}
+
+/** A host as the network wants it: an IPv6 address without its brackets. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
+}

@@ -109,3 +109,15 @@ export function unlessLost<T>(work: Promise<T>, lost: AbortSignal): Promise<T> {
     work.then(resolve, reject).finally(() => lost.removeEventListener('abort', fail));
   });
 }
+
+/** Hangs up once goodbye has been said to the server, or when that takes too long. Never rejects. */
+export async function hangUp(link: Link, goodbye: () => Promise<unknown>, withinMs: number): Promise<void> {
+  const late = setTimeout(() => link.destroy(), withinMs);
+  try {
+    await goodbye();
+  } catch {
+    // A connection that is broken already takes no goodbye.
+  }
+  clearTimeout(late);
+  link.destroy();
+}

@@ -1,3 +1,4 @@
+import { type HostPort, parseHostPort } from '../_kit/hostport.ts';
 import type { BalancerName } from './balancers.ts';
 import type { Compression } from './codecs.ts';
 
@@ -23,17 +24,12 @@ const DEFAULT_PORT = 9092;
  * Reads `host:port`; the port may be left out.
  * @throws Error that says what was expected
  */
-export function parseBroker(hostport: string): { host: string; port: number } {
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(hostport);
-  if (scheme) throw new Error(`expected host:port, found ${scheme[0]} in front`);
-  const [, v6, name, port] = /^(?:\[([0-9a-f:.]+)\]|([^:/@\s[\]]+))(?::(\d{1,5}))?$/i.exec(hostport) ?? [];
-  const host = v6 ?? name;
-  if (host === undefined || Number(port ?? DEFAULT_PORT) > 65535) throw new Error('expected host:port');
-  return { host, port: Number(port ?? DEFAULT_PORT) };
+export function parseBroker(hostport: string): HostPort {
+  return parseHostPort(hostport, DEFAULT_PORT);
 }
 
 /** kafkajs cuts an address at its first colon; `connectHost` undoes this. */
-export function toBrokerText({ host, port }: { host: string; port: number }): string {
+export function toBrokerText({ host, port }: HostPort): string {
   return `${encodeURIComponent(host)}:${port}`;
 }
 

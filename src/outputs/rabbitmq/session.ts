@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type * as Amqplib from 'amqplib';
 import type { Alert, Logger } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
-import type { Link } from '../_kit/link.ts';
+import { hangUp, type Link } from '../_kit/link.ts';
 import type { Address } from './address.ts';
 import { noQueue, toFailure } from './failures.ts';
 
@@ -158,11 +158,8 @@ export class Session implements Link {
     await channel.close();
   }
 
-  async close(): Promise<void> {
-    const late = setTimeout(() => this.destroy(), GOODBYE_MS);
-    await this.#model.close().catch(() => undefined);
-    clearTimeout(late);
-    this.destroy();
+  close(): Promise<void> {
+    return hangUp(this, () => this.#model.close(), GOODBYE_MS);
   }
 
   destroy(): void {

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type * as Redis from '@redis/client';
 import { RetriableError } from '../../core/errors.ts';
-import type { Link } from '../_kit/link.ts';
+import { hangUp, type Link } from '../_kit/link.ts';
 import { isWrongServer, toFailure } from './failures.ts';
 
 const CONNECT_MS = 5000;
@@ -86,11 +86,8 @@ export class Session implements Link {
     return failures;
   }
 
-  async close(): Promise<void> {
-    const late = setTimeout(() => this.destroy(), CLOSE_MS);
-    await this.#client.close().catch(() => undefined);
-    clearTimeout(late);
-    this.destroy();
+  close(): Promise<void> {
+    return hangUp(this, () => this.#client.close(), CLOSE_MS);
   }
 
   destroy(): void {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Alert, defineOutput, type Host, type Output } from '../../core/contract.ts';
 import { flag, integer, oneOf, text } from '../../core/keys.ts';
 import { openDatagramSocket } from '../_kit/datagram-socket.ts';
+import { bareHost, hostProblems } from '../_kit/hostport.ts';
 import { openLineSocket } from '../_kit/line-socket.ts';
 import { settle } from '../_kit/settle.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
@@ -94,16 +95,7 @@ export default defineOutput({
   keys,
   tls: true,
   enabled: config => config.host !== '',
-  check({ host }) {
-    if (/^[^\s/@]+$/.test(host) && !/^[^:]*:\d+$/.test(host)) return [];
-    return [
-      {
-        path: 'host',
-        message: 'expected a host name or an IP address',
-        hint: 'the port has a key of its own',
-      },
-    ];
-  },
+  check: config => hostProblems('host', config.host),
   // A burst of datagrams has to fit into the buffer of the receiver's socket: 208 KiB by default on Linux, overhead included.
   batchBy: ({ protocol }) =>
     protocol === 'udp'
@@ -112,7 +104,7 @@ export default defineOutput({
   // One after the other keeps the order, and bounds the burst.
   concurrency: 1,
   async open(config, host) {
-    const name = config.host.replace(/^\[(.*)\]$/, '$1');
+    const name = bareHost(config.host);
     const port = config.port || (config.protocol === 'tls' ? TLS_PORT : PORT);
     return config.protocol === 'udp' ? overUdp(name, port, config) : overStream(name, port, config, host);
   },

@@ -3,7 +3,7 @@ import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import type * as Pg from 'pg';
 import type { TlsSettings } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
-import type { Link } from '../_kit/link.ts';
+import { hangUp, type Link } from '../_kit/link.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
 import { isWrongServer, mayDoWithoutTls, toFailure } from './failures.ts';
 import type { Columns } from './row.ts';
@@ -155,11 +155,8 @@ export class Session implements Link {
     }
   }
 
-  async close(): Promise<void> {
-    const late = setTimeout(() => this.destroy(), CLOSE_MS);
-    await this.#client.end().catch(() => undefined);
-    clearTimeout(late);
-    this.destroy();
+  close(): Promise<void> {
+    return hangUp(this, () => this.#client.end(), CLOSE_MS);
   }
 
   destroy(): void {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { answersOk, fetchJson } from './http.ts';
-import { cacheFolder, freePort, launch, type Running, scratch } from './process.ts';
+import { cacheFolder, freePort, restartable, scratch } from './process.ts';
 
 /** The version that scripts/services.sh fetches. */
 const VERSION = '1.56.1';
@@ -36,8 +36,19 @@ export async function startFakeGcs(): Promise<FakeGcs> {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const place = await scratch('gcs');
-  let running: Running | undefined;
-  const server: FakeGcs = {
+  const args = ['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port)];
+  const server = await restartable(
+    {
+      command: program,
+      args: [...args, '-backend', 'filesystem', '-filesystem-root', place.path, '-external-url', origin],
+      ready: () => answersOk(`${origin}/storage/v1/b?project=test`),
+      withinMs: 20_000,
+    },
+    place,
+    'SIGKILL',
+  );
+  return {
+    ...server,
     origin,
     async createBucket(name) {
       const headers = { 'content-type': 'application/json' };
@@ -54,21 +65,5 @@ export async function startFakeGcs(): Promise<FakeGcs> {
       };
       return Promise.all(items.map(read));
     },
-    stop: async () => running?.stop('SIGKILL'),
-    async start() {
-      const args = ['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port)];
-      running = await launch({
-        command: program,
-        args: [...args, '-backend', 'filesystem', '-filesystem-root', place.path, '-external-url', origin],
-        ready: () => answersOk(`${origin}/storage/v1/b?project=test`),
-        withinMs: 20_000,
-      });
-    },
-    async remove() {
-      await running?.stop('SIGKILL');
-      await place.remove();
-    },
   };
-  await server.start();
-  return server;
 }

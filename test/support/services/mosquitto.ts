@@ -3,7 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Authority } from './certificates.ts';
-import { findProgram, freePorts, launch, listens, type Running, scratch } from './process.ts';
+import { findProgram, freePorts, listens, restartable, scratch } from './process.ts';
 
 const run = promisify(execFile);
 
@@ -76,23 +76,17 @@ export async function startMosquitto(authority: Authority): Promise<MosquittoSer
       ...pair,
     ].join('\n'),
   );
-  let running: Running | undefined;
-  const server: MosquittoServer = {
+  const server = await restartable(
+    {
+      command: findProgram('mosquitto')!,
+      args: ['-c', file('mosquitto.conf')],
+      ready: () => listens(plain),
+      withinMs: 15_000,
+    },
+    folder,
+  );
+  return {
+    ...server,
     ports: { plain, login, tls, mutualTls, websocket, secureWebsocket },
-    stop: async () => running?.stop(),
-    start: async () => {
-      running = await launch({
-        command: findProgram('mosquitto')!,
-        args: ['-c', file('mosquitto.conf')],
-        ready: () => listens(plain),
-        withinMs: 15_000,
-      });
-    },
-    remove: async () => {
-      await running?.stop();
-      await folder.remove();
-    },
   };
-  await server.start();
-  return server;
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
-import { findProgram, freePort, launch, listens, type Running, scratch } from './process.ts';
+import { findProgram, freePort, listens, restartable, scratch } from './process.ts';
 
 /** Why there is no NATS server; undefined when there is one. */
 export function missingNats(): string | undefined {
@@ -35,30 +35,23 @@ export async function startNats(extra = '', wantedPort?: number): Promise<NatsSe
     extra,
   ];
   await writeFile(file, settings.join('\n'));
-  let running: Running | undefined;
-  const server: NatsServer = {
+  const server = await restartable(
+    {
+      command: findProgram('nats-server')!,
+      args: ['-c', file],
+      ready: () => listens(port),
+      withinMs: 15_000,
+    },
+    folder,
+  );
+  return {
+    ...server,
     port,
-    pid: () => running!.pid,
     connections: async () => {
       const response = await fetch(`http://127.0.0.1:${monitor}/connz`);
       return ((await response.json()) as { num_connections: number }).num_connections;
     },
-    stop: async () => running?.stop(),
-    start: async () => {
-      running = await launch({
-        command: findProgram('nats-server')!,
-        args: ['-c', file],
-        ready: () => listens(port),
-        withinMs: 15_000,
-      });
-    },
-    remove: async () => {
-      await running?.stop();
-      await folder.remove();
-    },
   };
-  await server.start();
-  return server;
 }
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;

@@ -77,6 +77,39 @@ export async function launch({ command, args, env, ready, withinMs }: Launch): P
   return { pid: child.pid!, stop };
 }
 
+/** A server that can be stopped and started again. */
+export interface Restartable {
+  pid(): number;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  start(): Promise<void>;
+  /** Stops it for good and removes what it wrote. */
+  remove(): Promise<void>;
+}
+
+/**
+ * Starts a server.
+ * @param folder goes with it
+ * @param ending how it is stopped when nothing is said
+ */
+export async function restartable(
+  launching: Launch,
+  folder: { remove(): Promise<void> },
+  ending?: NodeJS.Signals,
+): Promise<Restartable> {
+  let running = await launch(launching);
+  return {
+    pid: () => running.pid,
+    stop: (signal = ending) => running.stop(signal),
+    start: async () => {
+      running = await launch(launching);
+    },
+    remove: async () => {
+      await running.stop(ending);
+      await folder.remove();
+    },
+  };
+}
+
 /** A port that nobody listens on at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer();

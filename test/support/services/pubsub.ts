@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder, freePort, launch, listens, type Running, scratch } from './process.ts';
+import { cacheFolder, freePort, listens, restartable, scratch } from './process.ts';
 
 /** The version that scripts/services.sh builds. */
 const VERSION = '1.50.1';
@@ -37,8 +37,18 @@ export async function startPubsub(topics: readonly string[]): Promise<Pubsub> {
   const address = `127.0.0.1:${port}`;
   const place = await scratch('pubsub');
   const journal = join(place.path, 'journal');
-  let running: Running | undefined;
-  const server: Pubsub = {
+  const server = await restartable(
+    {
+      command: program,
+      args: [address, journal, ...topics],
+      ready: () => listens(port),
+      withinMs: 20_000,
+    },
+    place,
+    'SIGKILL',
+  );
+  return {
+    ...server,
     address,
     async messages() {
       const text = await readFile(journal, 'utf8');
@@ -46,20 +56,5 @@ export async function startPubsub(topics: readonly string[]): Promise<Pubsub> {
       const lines = text.split('\n').slice(0, -1);
       return lines.map(line => JSON.parse(line) as PublishedMessage);
     },
-    stop: async () => running?.stop('SIGKILL'),
-    async start() {
-      running = await launch({
-        command: program,
-        args: [address, journal, ...topics],
-        ready: () => listens(port),
-        withinMs: 20_000,
-      });
-    },
-    async remove() {
-      await running?.stop('SIGKILL');
-      await place.remove();
-    },
   };
-  await server.start();
-  return server;
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Authority } from './certificates.ts';
-import { findProgram, freePort, launch, type Running, scratch } from './process.ts';
+import { findProgram, freePort, restartable, scratch } from './process.ts';
 
 const run = promisify(execFile);
 
@@ -48,25 +48,19 @@ export async function startRedis(
     const call = ['-h', '127.0.0.1', '-p', String(port), ...command];
     return (await run('redis-cli', call, { env, maxBuffer: 2 ** 26 })).stdout.replace(/\n$/, '');
   };
-  let running: Running | undefined;
-  const server: RedisServer = {
+  const server = await restartable(
+    {
+      command: findProgram('redis-server')!,
+      args,
+      ready: async () => (await cli('PING')) === 'PONG',
+      withinMs: 15_000,
+    },
+    folder,
+  );
+  return {
+    ...server,
     port,
     tlsPort,
     cli,
-    stop: async () => running?.stop(),
-    start: async () => {
-      running = await launch({
-        command: findProgram('redis-server')!,
-        args,
-        ready: async () => (await cli('PING')) === 'PONG',
-        withinMs: 15_000,
-      });
-    },
-    remove: async () => {
-      await running?.stop();
-      await folder.remove();
-    },
   };
-  await server.start();
-  return server;
 }

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Authority } from './certificates.ts';
-import { findProgram, freePorts, launch, listens, type Running, scratch } from './process.ts';
+import { findProgram, freePorts, listens, restartable, scratch } from './process.ts';
 
 /** Why there is no rsyslog; undefined when there is one. */
 export function missingRsyslog(): string | undefined {
@@ -60,8 +60,17 @@ export async function startRsyslog(
   ];
   await writeFile(at('rsyslog.conf'), settings.join('\n'));
   await writeFile(at('received'), '');
-  let running: Running | undefined;
-  const server: Rsyslog = {
+  const server = await restartable(
+    {
+      command: findProgram('rsyslogd')!,
+      args: ['-n', '-f', at('rsyslog.conf'), '-i', at('pid')],
+      ready: () => listens(tcpPort),
+      withinMs: 15_000,
+    },
+    folder,
+  );
+  return {
+    ...server,
     udpPort,
     tcpPort,
     tlsPort,
@@ -70,20 +79,5 @@ export async function startRsyslog(
       // What stands behind the last newline is still being written.
       return lines.slice(0, -1).map(line => JSON.parse(line) as SyslogMessage);
     },
-    stop: async () => running?.stop(),
-    start: async () => {
-      running = await launch({
-        command: findProgram('rsyslogd')!,
-        args: ['-n', '-f', at('rsyslog.conf'), '-i', at('pid')],
-        ready: () => listens(tcpPort),
-        withinMs: 15_000,
-      });
-    },
-    remove: async () => {
-      await running?.stop();
-      await folder.remove();
-    },
   };
-  await server.start();
-  return server;
 }

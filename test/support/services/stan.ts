@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { decode, encode, type MessageType } from '../../../src/outputs/_kit/protobuf.ts';
 import { ConnectRequest, ConnectResponse } from '../../../src/outputs/stan/protocol.ts';
-import { cacheFolder, freePorts, launch, type Running, scratch } from './process.ts';
+import { cacheFolder, freePorts, restartable, scratch } from './process.ts';
 
 /** The version that scripts/services.sh builds. */
 const VERSION = '0.25.6';
@@ -53,32 +53,26 @@ export async function startStan(options: StartOptions = {}): Promise<StanServer>
     const response = await fetch(`http://127.0.0.1:${monitor}/streaming/${path}`);
     return (response.ok ? await response.json() : {}) as T;
   };
-  let running: Running | undefined;
-  const server: StanServer = {
+  const address = natsPort
+    ? ['-nats_server', `nats://127.0.0.1:${natsPort}`]
+    : ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitor), '-c', file];
+  const server = await restartable(
+    {
+      command: program,
+      args: [...address, '-cid', CLUSTER, ...store, ...args],
+      ready: async () => (natsPort ? answers(natsPort) : 'server_id' in (await ask<object>('serverz'))),
+      withinMs: 15_000,
+    },
+    folder,
+  );
+  return {
+    ...server,
     port,
     clients: async () =>
       (await ask<{ clients?: { id: string }[] }>('clientsz')).clients?.map(({ id }) => id) ?? [],
     count: async channel =>
       (await ask<{ last_seq?: number }>(`channelsz?channel=${encodeURIComponent(channel)}`)).last_seq ?? 0,
-    stop: async signal => running?.stop(signal),
-    start: async () => {
-      const address = natsPort
-        ? ['-nats_server', `nats://127.0.0.1:${natsPort}`]
-        : ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitor), '-c', file];
-      running = await launch({
-        command: program,
-        args: [...address, '-cid', CLUSTER, ...store, ...args],
-        ready: async () => (natsPort ? answers(natsPort) : 'server_id' in (await ask<object>('serverz'))),
-        withinMs: 15_000,
-      });
-    },
-    remove: async () => {
-      await running?.stop();
-      await folder.remove();
-    },
   };
-  await server.start();
-  return server;
 }
 
 /** Whether the streaming server behind a NATS server takes requests, be it only to refuse them. */

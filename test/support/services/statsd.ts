@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { cacheFolder, freePorts, launch, listens, type Running, scratch } from './process.ts';
+import { cacheFolder, freePorts, launch, listens, restartable, scratch } from './process.ts';
 
 /** The versions that scripts/services.sh fetches. */
 const program = join(cacheFolder(), 'statsd-0.9.0', 'node_modules', 'statsd', 'stats.js');
@@ -41,8 +41,17 @@ export async function startStatsd(): Promise<Statsd> {
   // It calls what Node has no longer.
   const shim = join(folder.path, 'log.cjs');
   await writeFile(shim, "require('node:util').log = console.log;");
-  let running: Running | undefined;
-  const server: Statsd = {
+  const server = await restartable(
+    {
+      command: process.execPath,
+      args: ['--require', shim, program, config],
+      ready: () => listens(management),
+      withinMs: 15_000,
+    },
+    folder,
+  );
+  return {
+    ...server,
     port,
     counters: async () => {
       const socket = connect(management, '127.0.0.1').setEncoding('utf8');
@@ -54,22 +63,7 @@ export async function startStatsd(): Promise<Statsd> {
       }
       return readShown(answer.slice(0, answer.indexOf('END')));
     },
-    stop: async () => running?.stop(),
-    start: async () => {
-      running = await launch({
-        command: process.execPath,
-        args: ['--require', shim, program, config],
-        ready: () => listens(management),
-        withinMs: 15_000,
-      });
-    },
-    remove: async () => {
-      await running?.stop();
-      await folder.remove();
-    },
   };
-  await server.start();
-  return server;
 }
 
 /** An object as Node shows it to people: `{ 'a.b': 1, c: 2 }`. */

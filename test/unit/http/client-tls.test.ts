@@ -150,7 +150,7 @@ describe('files', () => {
     );
     expect(() => clientOf({ caFiles: [notPem] })).toThrow(/note\.txt is not in PEM format/);
     expect(() => clientOf({ certFile: certs.clientCert, keyFile: certs.otherClientKey })).toThrow(
-      /own-client\.crt.*cannot be used/,
+      /own-client\.pem.*cannot be used/,
     );
   });
 });

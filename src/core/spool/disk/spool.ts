@@ -19,9 +19,8 @@ import { DropReport } from '../drop-report.ts';
 import { readLog, stampAfter } from '../history.ts';
 import type { Chunk, LogReader } from '../log-reader.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { CheckpointTimer } from './checkpoint-timer.ts';
 import { Cleaner } from './cleaner.ts';
-import { errorCode } from './files.ts';
+import { CursorKeeper } from './cursor-keeper.ts';
 import { MAX_PAYLOAD_BYTES } from './format.ts';
 import type { DiskLog } from './log.ts';
 import type { SetAside } from './set-aside.ts';
@@ -31,7 +30,6 @@ import { recordBytes } from './writer.ts';
 
 /** With durability `process`: how long what was written may wait for the device. */
 const SYNC_DELAY_MS = 1_000;
-const BACKUP_INTERVAL_MS = 10_000;
 const TRIM_INTERVAL_MS = 30_000;
 /** Most entries in one piece that is handed to a reader from memory. */
 const CHUNK_ENTRIES = 256;
@@ -67,18 +65,12 @@ export class DiskSpool implements Spool, LogReader {
   readonly #consumers: Consumers;
   readonly #drops: DropReport;
   readonly #syncs: SyncLoop;
-  readonly #checkpoints: CheckpointTimer;
+  readonly #cursors: CursorKeeper;
   readonly #trimTimer: NodeJS.Timeout;
   #batch: Batch | undefined;
-  /** A consumer that is not written down yet would start behind the alerts after a restart. */
-  #hasNewCursor = false;
-  /** A new cursor has to reach the device with the alerts that it is for. */
-  #isBackupWanted = false;
   #syncFault: string | undefined;
-  #isCursorFaultTold = false;
   /** When the newest entry was appended, in milliseconds since the epoch. */
   #lastAt: number;
-  #backupAt = performance.now();
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
@@ -91,12 +83,17 @@ export class DiskSpool implements Spool, LogReader {
       disk: parts.disk,
       log: parts.log,
       memoryBytes: config.memoryBytes,
-      prepare: () => (this.#hasNewCursor ? this.#saveCursors() : undefined),
+      prepare: () => this.#cursors.saveNew(),
       recovered: () => void this.#syncs.run(),
     });
     this.deadLetters = parts.deadLetters;
     this.#drops = new DropReport(parts.clock, parts.log);
-    this.#checkpoints = new CheckpointTimer(() => this.#checkpoint());
+    this.#cursors = new CursorKeeper({
+      checkpoint: parts.checkpoint,
+      log: parts.log,
+      text: () => serialiseCursors(this.nextOffset, this.#consumers.values()),
+      due: () => this.#evict(),
+    });
     this.#syncs = new SyncLoop(
       () => this.#sync(),
       error => this.#synced(error),
@@ -106,7 +103,7 @@ export class DiskSpool implements Spool, LogReader {
       deadLetters: parts.deadLetters,
       clock: parts.clock,
       log: parts.log,
-      moved: settled => this.#checkpoints.moved(settled),
+      moved: settled => this.#cursors.moved(settled),
       fromBeginning: parts.areCursorsLost,
     });
     this.#cleaner = new Cleaner({
@@ -115,7 +112,7 @@ export class DiskSpool implements Spool, LogReader {
       disk: parts.disk,
       consumers: this.#consumers,
       drops: this.#drops,
-      saveCursors: () => void this.#saveCursors(),
+      saveCursors: () => void this.#cursors.save(),
     });
     if (parts.cursors) this.#consumers.restore(parts.cursors);
     this.#drops.add(this.#consumers.moveForward(this.firstOffset));
@@ -157,17 +154,13 @@ export class DiskSpool implements Spool, LogReader {
   consumer(name: string, start: Start = 'now'): Consumer {
     if (this.#isClosed) throw new Error('the spool is closed');
     const { consumer, created } = this.#consumers.open(name, start);
-    if (created) {
-      this.#hasNewCursor = true;
-      this.#isBackupWanted = true;
-      this.#checkpoints.moved(0);
-    }
+    if (created) this.#cursors.added();
     return consumer;
   }
 
   retain(names: readonly string[]): void {
     this.#consumers.retain(names);
-    this.#checkpoints.moved(0);
+    this.#cursors.moved(0);
   }
 
   read(range: ReadRange = {}): AsyncIterable<Entry> {
@@ -265,18 +258,7 @@ export class DiskSpool implements Spool, LogReader {
 
   async #sync(): Promise<void> {
     await this.#disk.sync();
-    const isWanted = this.#isBackupWanted;
-    if (!isWanted && performance.now() - this.#backupAt < BACKUP_INTERVAL_MS) return;
-    this.#isBackupWanted = false;
-    this.#backupAt = performance.now();
-    try {
-      await this.#parts.checkpoint.saveBackup(this.#cursorText());
-    } catch (error) {
-      this.#cursorsFailed(error);
-      if (!isWanted) return;
-      this.#isBackupWanted = true;
-      throw error;
-    }
+    await this.#cursors.backup();
   }
 
   #synced(error: unknown): void {
@@ -299,47 +281,12 @@ export class DiskSpool implements Spool, LogReader {
     this.#evict();
   }
 
-  #checkpoint(): void {
-    this.#evict();
-    const error = this.#saveCursors();
-    if (error === undefined) {
-      this.#isCursorFaultTold = false;
-      return;
-    }
-    this.#cursorsFailed(error);
-    if (!this.#isClosed) this.#checkpoints.moved(0);
-  }
-
-  #cursorsFailed(error: unknown): void {
-    if (this.#isCursorFaultTold) return;
-    this.#isCursorFaultTold = true;
-    this.#parts.log.warn(
-      { error: errorCode(error) },
-      'the cursors cannot be written; alerts may go out twice',
-    );
-  }
-
-  /** Writes the cursors down; what went wrong, if anything. */
-  #saveCursors(): unknown {
-    try {
-      this.#parts.checkpoint.save(this.#cursorText());
-      this.#hasNewCursor = false;
-      return undefined;
-    } catch (error) {
-      return error;
-    }
-  }
-
-  #cursorText(): string {
-    return serialiseCursors(this.nextOffset, this.#consumers.values());
-  }
-
   async #close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#trimTimer);
     this.#flush();
     this.#consumers.close();
-    this.#checkpoints.stop();
+    this.#cursors.stop();
     this.#newest.close();
     if (!this.#newest.write()) {
       const alerts = this.#newest.unwritten;
@@ -348,8 +295,7 @@ export class DiskSpool implements Spool, LogReader {
         'alerts that could not be written to disk are lost with this process',
       );
     }
-    this.#checkpoint();
-    this.#isBackupWanted = true;
+    this.#cursors.checkpoint();
     await this.#syncs.run();
     this.#disk.close();
     this.deadLetters.close();

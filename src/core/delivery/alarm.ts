@@ -1,0 +1,27 @@
+/** One timer for whoever has to look again at some time: the earliest time asked for counts. */
+export class Alarm {
+  readonly #ring: () => void;
+  #set: { timer: NodeJS.Timeout; at: number } | undefined;
+
+  constructor(ring: () => void) {
+    this.#ring = ring;
+  }
+
+  /** Rings at that time at the latest. Both in milliseconds of the same clock. */
+  set(at: number, now: number): void {
+    if (this.#set && this.#set.at <= at) return;
+    clearTimeout(this.#set?.timer);
+    const timer = setTimeout(
+      () => {
+        this.#set = undefined;
+        this.#ring();
+      },
+      Math.max(0, Math.ceil(at - now)),
+    );
+    this.#set = { timer, at };
+  }
+
+  clear(): void {
+    clearTimeout(this.#set?.timer);
+  }
+}
