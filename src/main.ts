@@ -13,7 +13,12 @@ const NEEDED_MAJOR = 24;
 // Alerts are short-lived and bounded in number. V8 sizes its heap for programs that are neither: measured at 1,000
 // alerts a second with an output dead, its defaults take 350 MiB, a small nursery 235 MiB, a limit besides 150 MiB, at
 // the same CPU time.
-const DAEMON_FLAGS = ['--min-semi-space-size=16', '--max-semi-space-size=16', '--max-old-space-size=768'];
+const DAEMON_FLAGS = [
+  '--min-semi-space-size=8',
+  '--max-semi-space-size=8',
+  '--heap-growing-percent=100',
+  '--max-old-space-size=768',
+];
 
 const script = fileURLToPath(import.meta.url);
 const args = process.argv.slice(2);

@@ -40,6 +40,16 @@ export interface Clock {
   random(): number;
 }
 
+export type AbortListener = (() => void) | { handleEvent(): void };
+
+/** Tells when to give up. Every AbortSignal is one; where one is wanted for each alert, core has something cheaper. */
+export interface Cancellation {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: AbortListener): void;
+  removeEventListener(type: 'abort', listener: AbortListener): void;
+}
+
 /** One HTTP request as an output describes it. Header names are lower case. */
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -56,7 +66,7 @@ export interface HttpRequest {
    * Signs the request as it goes out: body and headers of the configuration are in place, and a template's too.
    * @throws RetriableError | PermanentError
    */
-  sign?(request: HttpRequest, signal: AbortSignal): Promise<HttpRequest>;
+  sign?(request: HttpRequest, until: Cancellation): Promise<HttpRequest>;
 }
 
 /** An HTTP answer; the body is cut at 64 KiB, or at what the request says. Header names are lower case. */
@@ -74,7 +84,7 @@ export interface HttpClient {
    * Sends a request and reads the whole answer, whatever its status.
    * @throws RetriableError with reason `network` or `timeout` when no answer arrived.
    */
-  send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
+  send(request: HttpRequest, until: Cancellation): Promise<HttpResponse>;
 }
 
 /** TLS for a client connection, files already read. */
@@ -161,9 +171,11 @@ export interface Output {
 /** What a single try is told. */
 export interface SendContext {
   /** Aborted when the try has timed out or the daemon stops. */
-  signal: AbortSignal;
+  readonly signal: AbortSignal;
+  /** The same as `signal` at a fraction of its cost, for the HTTP client. */
+  readonly until?: Cancellation;
   /** 1 for the first try. */
-  attempt: number;
+  readonly attempt: number;
 }
 
 /**

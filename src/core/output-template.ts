@@ -74,9 +74,9 @@ export class OutputTemplates {
   client(http: HttpClient): HttpClient {
     if (!this.#body || this.#place !== 'request') return http;
     return {
-      send: (request, signal) => {
+      send: (request, until) => {
         const alert = this.#sending.getStore();
-        return http.send(alert ? this.#withBody(request, alert) : request, signal);
+        return http.send(alert ? this.#withBody(request, alert) : request, until);
       },
     };
   }

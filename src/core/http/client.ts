@@ -3,7 +3,7 @@
  * so that connections are used again. Tunnels through proxies are undici's.
  */
 import type { ConnectionConfig } from '../config/types.ts';
-import type { HttpClient, HttpRequest, HttpResponse, ServerTls } from '../contract.ts';
+import type { Cancellation, HttpClient, HttpRequest, HttpResponse, ServerTls } from '../contract.ts';
 import { RetriableError } from '../errors.ts';
 import { ClientTls } from './client-tls.ts';
 import { Exchange } from './exchange.ts';
@@ -43,7 +43,7 @@ interface Call {
   /** The output's headers and the configured ones, those left that may go to this origin. */
   own: Readonly<Record<string, string>>;
   custom: ReadonlyMap<string, string>;
-  signal: AbortSignal;
+  until: Cancellation;
 }
 
 /** Sends requests to one origin. */
@@ -86,13 +86,13 @@ class PooledClient implements HttpClient {
     this.#headers = customHeaders(options.connection.headers);
   }
 
-  async send(unsigned: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-    const request = await this.#signed(unsigned, signal);
+  async send(unsigned: HttpRequest, until: Cancellation): Promise<HttpResponse> {
+    const request = await this.#signed(unsigned, until);
     let target = this.#target(request.url);
     let headers: Readonly<Record<string, string>> = request.headers;
     let custom: ReadonlyMap<string, string> = unsigned.sign ? NO_HEADERS : this.#headers;
     for (let redirects = 0; ; redirects++) {
-      const answer = await this.#once({ target, request, own: headers, custom, signal });
+      const answer = await this.#once({ target, request, own: headers, custom, until });
       const next = redirects < MAX_REDIRECTS ? redirection(answer, target) : undefined;
       if (next === undefined) return answer;
       const moved = this.#target(next);
@@ -104,10 +104,10 @@ class PooledClient implements HttpClient {
     }
   }
 
-  async #signed(request: HttpRequest, signal: AbortSignal): Promise<HttpRequest> {
+  async #signed(request: HttpRequest, until: Cancellation): Promise<HttpRequest> {
     if (!request.sign) return request;
     const headers = { ...request.headers, ...Object.fromEntries(this.#headers) };
-    return request.sign({ ...request, headers }, signal);
+    return request.sign({ ...request, headers }, until);
   }
 
   /** Safe to call twice. Requests under way are ended: who closes has waited for those that matter. */
@@ -118,13 +118,13 @@ class PooledClient implements HttpClient {
     for (const { dispatcher } of routes) dispatcher.destroy();
   }
 
-  #once({ target, request, own, custom, signal }: Call): Promise<HttpResponse> {
+  #once({ target, request, own, custom, until }: Call): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
       const headers = wireHeaders(target, own, custom);
       const exchange = new Exchange({
         target,
         headers,
-        signal,
+        until,
         maxAnswerBytes: request.maxAnswerBytes,
         resolve,
         reject,

@@ -1,6 +1,6 @@
 /** One request and its answer, between the callbacks of a connection and a promise. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { HttpResponse } from '../contract.ts';
+import type { Cancellation, HttpResponse } from '../contract.ts';
 import { PermanentError, RetriableError } from '../errors.ts';
 import { toHttpFailure } from './failures.ts';
 import type { AnswerHandler, Controller } from './wire/connection.ts';
@@ -14,7 +14,7 @@ export interface ExchangeOptions {
   target: { origin: string; path: string };
   /** Names and values in turns, as sent. */
   headers: readonly string[];
-  signal: AbortSignal;
+  until: Cancellation;
   maxAnswerBytes?: number | undefined;
   resolve(response: HttpResponse): void;
   reject(error: Error): void;
@@ -37,20 +37,20 @@ export class Exchange implements AnswerHandler {
     this.#options = options;
   }
 
-  /** Listens to the signal. False when it has aborted already: nothing is to be sent then. */
+  /** Heeds the cancellation. False when it has come already: nothing is to be sent then. */
   start(): boolean {
-    const { signal } = this.#options;
-    if (signal.aborted) {
-      this.fail(abortError(signal));
+    const { until } = this.#options;
+    if (until.aborted) {
+      this.fail(abortError(until));
       return false;
     }
-    signal.addEventListener('abort', this);
+    until.addEventListener('abort', this);
     return true;
   }
 
-  /** The signal's abort. */
+  /** Called when it is to be given up. */
   handleEvent(): void {
-    const error = abortError(this.#options.signal);
+    const error = abortError(this.#options.until);
     this.fail(error);
     this.#controller?.abort(error);
   }
@@ -64,7 +64,7 @@ export class Exchange implements AnswerHandler {
   onRequestStart(controller: Controller): void {
     this.#controller = controller;
     // Aborted while it waited for a connection.
-    if (this.#settled) controller.abort(abortError(this.#options.signal));
+    if (this.#settled) controller.abort(abortError(this.#options.until));
   }
 
   onResponseStart(_controller: Controller, status: number, headers: IncomingHttpHeaders): void {
@@ -104,12 +104,11 @@ export class Exchange implements AnswerHandler {
 
   #settle(): void {
     this.#settled = true;
-    this.#options.signal.removeEventListener('abort', this);
+    this.#options.until.removeEventListener('abort', this);
   }
 }
 
-function abortError(signal: AbortSignal): Error {
-  const { reason } = signal;
+function abortError({ reason }: Cancellation): Error {
   if (reason instanceof RetriableError || reason instanceof PermanentError) return reason;
   return new RetriableError('ended before an answer came', { reason: 'timeout', cause: reason });
 }

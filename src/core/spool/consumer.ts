@@ -42,7 +42,9 @@ export class LogConsumer implements Consumer, Settler {
   #chunk: Chunk | undefined;
   #loading: Promise<void> | undefined;
   #readAgainAt = 0;
-  #waiters: { signal: AbortSignal; resolve: () => void }[] = [];
+  #waiters: (() => void)[] = [];
+  /** Signals whose abort wakes the waiting pulls. To listen anew for each wait would cost more than the wait. */
+  readonly #heeded = new WeakSet<AbortSignal>();
   #timer: NodeJS.Timeout | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
   #closed = false;
@@ -51,7 +53,7 @@ export class LogConsumer implements Consumer, Settler {
     this.name = cursor.name;
     this.#cursor = cursor;
     this.#host = host;
-    this.#leftover = [...cursor.pending.keys()];
+    this.#leftover = [...cursor.pending.numbers()];
   }
 
   async pull(max: number, signal: AbortSignal): Promise<Delivery[]> {
@@ -102,7 +104,7 @@ export class LogConsumer implements Consumer, Settler {
     clearTimeout(this.#timer);
     this.#chunk = undefined;
     // What stays behind must not hold the alerts in memory.
-    for (const [offset, { attempt, appendedAt }] of this.#cursor.pending) {
+    for (const [offset, { attempt, appendedAt }] of this.#cursor.pending.entries()) {
       this.#cursor.pending.set(offset, { attempt, appendedAt });
     }
     this.wake();
@@ -114,10 +116,7 @@ export class LogConsumer implements Consumer, Settler {
     if (this.#waiters.length === 0) return;
     const waiters = this.#waiters;
     this.#waiters = [];
-    for (const waiter of waiters) {
-      waiter.signal.removeEventListener('abort', this.#onAbort);
-      waiter.resolve();
-    }
+    for (const resolve of waiters) resolve();
   }
 
   acked(handout: Handout): void {
@@ -247,8 +246,11 @@ export class LogConsumer implements Consumer, Settler {
 
   #wait(signal: AbortSignal): Promise<void> {
     return new Promise(resolve => {
-      signal.addEventListener('abort', this.#onAbort);
-      this.#waiters.push({ signal, resolve });
+      if (!this.#heeded.has(signal)) {
+        this.#heeded.add(signal);
+        signal.addEventListener('abort', this.#onAbort, { once: true });
+      }
+      this.#waiters.push(resolve);
       this.#setTimer();
     });
   }
@@ -271,10 +273,9 @@ export class LogConsumer implements Consumer, Settler {
   }
 
   #oldestAt(): number | undefined {
-    for (const [offset, { appendedAt }] of this.#cursor.pending) {
-      return appendedAt ?? this.#host.reader.timeAt(offset);
-    }
-    const { next } = this.#cursor;
+    const { next, pending } = this.#cursor;
+    const { lowest } = pending;
+    if (lowest !== undefined) return pending.get(lowest)!.appendedAt ?? this.#host.reader.timeAt(lowest);
     return this.#find(next)?.appendedAt ?? this.#host.reader.timeAt(next);
   }
 }

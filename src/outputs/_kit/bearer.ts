@@ -1,5 +1,5 @@
 /** An HTTP client that adds an access token to each request, and gets a new one in time. */
-import type { Host, HttpClient, HttpRequest, HttpResponse } from '../../core/contract.ts';
+import type { Cancellation, Host, HttpClient, HttpRequest, HttpResponse } from '../../core/contract.ts';
 import { untilAborted } from './settle.ts';
 
 /** A new token is fetched this long before the old one ends, or after half of its life. */
@@ -34,22 +34,22 @@ export class BearerClient implements HttpClient {
     this.#ask = ask;
   }
 
-  async send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+  async send(request: HttpRequest, until: Cancellation): Promise<HttpResponse> {
     const known = this.#token;
-    const token = await this.#current(signal);
-    const response = await this.#sendWith(token, request, signal);
+    const token = await this.#current(until);
+    const response = await this.#sendWith(token, request, until);
     // A token that was good may have been taken back; one that is new will not get better.
     if (response.status !== 401 || token !== known) return response;
     if (this.#token === token) this.#token = undefined;
-    return this.#sendWith(await this.#current(signal), request, signal);
+    return this.#sendWith(await this.#current(until), request, until);
   }
 
-  #sendWith({ text }: CachedToken, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+  #sendWith({ text }: CachedToken, request: HttpRequest, until: Cancellation): Promise<HttpResponse> {
     const headers = { ...request.headers, authorization: `Bearer ${text}` };
-    return this.#host.http.send({ ...request, headers }, signal);
+    return this.#host.http.send({ ...request, headers }, until);
   }
 
-  async #current(signal: AbortSignal): Promise<CachedToken> {
+  async #current(until: Cancellation): Promise<CachedToken> {
     const known = this.#token;
     const now = this.#host.clock.now();
     if (known && now < known.refreshAt) return known;
@@ -58,9 +58,9 @@ export class BearerClient implements HttpClient {
       this.#asking = undefined;
     });
     try {
-      return await untilAborted(this.#asking, signal);
+      return await untilAborted(this.#asking, until);
     } catch (error) {
-      if (signal.aborted || !known || now >= known.endsAt - LAST_USE_MS) throw error;
+      if (until.aborted || !known || now >= known.endsAt - LAST_USE_MS) throw error;
       known.refreshAt = now + AGAIN_MS;
       return known;
     }

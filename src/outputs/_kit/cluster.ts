@@ -34,9 +34,9 @@ export function openCluster(kubeconfig: string, host: Host): Cluster {
     server: access.server,
     namespace: access.namespace,
     http: {
-      send: async (request, signal) => {
+      send: async (request, until) => {
         const headers = { ...authorization(), ...request.headers };
-        return client.send({ ...request, headers }, signal);
+        return client.send({ ...request, headers }, until);
       },
     },
   };

@@ -11,6 +11,7 @@ import {
   type HttpResponse,
   type Output,
   type OutputDefinition,
+  type SendContext,
   type TemplateBody,
 } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
@@ -161,9 +162,11 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
     this.#headline = messageTemplate(messageFormat(config), host);
   }
 
-  async send(alerts: readonly Alert[], { signal }: { signal: AbortSignal }): Promise<void> {
+  async send(alerts: readonly Alert[], context: SendContext): Promise<void> {
     const { verdict } = this.#definition;
-    const response = await this.#http.send(this.#request(alerts), signal);
+    // A try's signal is only made when it is asked for.
+    const until = context.until ?? context.signal;
+    const response = await this.#http.send(this.#request(alerts), until);
     judge(this.#uncovered(response), this.#host.clock.now(), this.#secrets);
     verdict?.(response, alerts, this.#config);
   }

@@ -1,16 +1,17 @@
 /** How a send that cannot be cancelled, or whose alerts fare differently, comes to its end. */
+import type { Cancellation } from '../../core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../core/errors.ts';
 
 /**
- * Settles as the work does, or rejects as soon as the signal aborts; the work itself goes on unheard.
- * @throws RetriableError with reason `timeout` when the signal aborted
+ * Settles as the work does, or rejects as soon as it is to be given up; the work itself goes on unheard.
+ * @throws RetriableError with reason `timeout` when it was given up
  */
-export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export function untilAborted<T>(work: Promise<T>, until: Cancellation): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(new RetriableError('no answer in the time of one try', { reason: 'timeout' }));
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (until.aborted) abort();
+    until.addEventListener('abort', abort);
+    work.then(resolve, reject).finally(() => until.removeEventListener('abort', abort));
   });
 }
 

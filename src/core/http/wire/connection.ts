@@ -62,7 +62,6 @@ export class Connection implements AnswerSink, Controller {
   readonly #bodyTimeoutMs: number;
   #handler: AnswerHandler | undefined;
   #hasHead = false;
-  #isFlushed = true;
   #isOpen = false;
   #isGone = false;
   #failure: Error | undefined;
@@ -106,8 +105,8 @@ export class Connection implements AnswerSink, Controller {
     handler.onRequestStart(this);
     if (this.#isGone) return;
     this.#reader.expect();
-    this.#isFlushed = false;
-    this.#socket.write(request, this.#onFlushed);
+    // Without a callback: that would cost a tick of its own for each request.
+    this.#socket.write(request);
   }
 
   /** Gives up the answer, and the connection with it. */
@@ -150,14 +149,17 @@ export class Connection implements AnswerSink, Controller {
     handler?.onResponseEnd(this);
     if (this.#isGone) return;
     // An answer may come before its request has gone out, which would mix with the next one.
-    if (this.#isFlushed) this.#owner.ready(this);
-    else this.#watch();
+    if (this.#socket.writableLength === 0) {
+      this.#owner.ready(this);
+      return;
+    }
+    this.#watch();
+    // Called when all before it has gone out.
+    this.#socket.write('', this.#onFlushed);
   }
 
   readonly #onFlushed = (error?: Error | null): void => {
-    if (error) return;
-    this.#isFlushed = true;
-    if (this.#handler || this.#isGone) return;
+    if (error || this.#handler || this.#isGone) return;
     clearTimeout(this.#stall);
     this.#stall = undefined;
     this.#owner.ready(this);

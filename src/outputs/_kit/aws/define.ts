@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type {
   Alert,
   BatchLimits,
+  Cancellation,
   Category,
   Host,
   HttpRequest,
@@ -121,8 +122,8 @@ async function openAws<K extends z.ZodRawShape>(
   const keys = await keySource(settings, region, clock.now);
   /** Of the keys used last: no answer may show them. */
   let secrets: string[] = [];
-  const signer = (name: string) => async (unsigned: HttpRequest, signal: AbortSignal) => {
-    const used = await untilAborted(keys(), signal);
+  const signer = (name: string) => async (unsigned: HttpRequest, until: Cancellation) => {
+    const used = await untilAborted(keys(), until);
     secrets = [used.secretAccessKey, used.sessionToken ?? ''].filter(Boolean);
     return signRequest(unsigned, used, { region, service: name }, clock.now());
   };
