@@ -7,6 +7,7 @@ import type { Cursor } from './cursor.ts';
 import { Handout, type Settler } from './handout.ts';
 import { type Chunk, entryFrom, type LogReader } from './log-reader.ts';
 import { RetryHeap } from './retry-heap.ts';
+import { Waiters } from './waiters.ts';
 
 /** How long an entry waits when its dead letter could not be stored, and a reader when the store could not be read. */
 const BURY_AGAIN_MS = 30_000;
@@ -42,9 +43,7 @@ export class LogConsumer implements Consumer, Settler {
   #chunk: Chunk | undefined;
   #loading: Promise<void> | undefined;
   #readAgainAt = 0;
-  #waiters: (() => void)[] = [];
-  /** Signals whose abort wakes the waiting pulls. To listen anew for each wait would cost more than the wait. */
-  readonly #heeded = new WeakSet<AbortSignal>();
+  readonly #waiters = new Waiters();
   #timer: NodeJS.Timeout | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
   #closed = false;
@@ -113,10 +112,7 @@ export class LogConsumer implements Consumer, Settler {
 
   /** Lets waiting pulls look again: there is something new. */
   wake(): void {
-    if (this.#waiters.length === 0) return;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    this.#waiters.wake();
   }
 
   acked(handout: Handout): void {
@@ -132,7 +128,7 @@ export class LogConsumer implements Consumer, Settler {
     const waitMs = afterMs > 0 ? Math.min(afterMs, Number.MAX_SAFE_INTEGER) : 0;
     handout.due = performance.now() + waitMs;
     this.#retries.push(handout);
-    if (this.#waiters.length > 0) this.#setTimer();
+    if (this.#waiters.size > 0) this.#setTimer();
   }
 
   async buried(handout: Handout, error: Error): Promise<void> {
@@ -245,17 +241,9 @@ export class LogConsumer implements Consumer, Settler {
   }
 
   #wait(signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      if (!this.#heeded.has(signal)) {
-        this.#heeded.add(signal);
-        signal.addEventListener('abort', this.#onAbort, { once: true });
-      }
-      this.#waiters.push(resolve);
-      this.#setTimer();
-    });
+    this.#setTimer();
+    return this.#waiters.wait(signal);
   }
-
-  readonly #onAbort = (): void => this.wake();
 
   /** Wakes the waiting pulls when the next retry is due. */
   #setTimer(): void {

@@ -1,6 +1,7 @@
 /** The consumer of one output: what the worker asks for is asked of the server, a little ahead. */
 import { setImmediate } from 'node:timers/promises';
 import type { Consumer, ConsumerStats, Delivery } from '../contract.ts';
+import { Waiters } from '../waiters.ts';
 import { Lane, type LaneOptions } from './lane.ts';
 import type { Session } from './link.ts';
 import { toToken } from './names.ts';
@@ -51,7 +52,7 @@ export class StreamConsumer implements Consumer {
   #closedAt = performance.now();
   #wantedAt = Number.NEGATIVE_INFINITY;
   #averageBytes = FIRST_GUESS_BYTES;
-  #waiters: { signal: AbortSignal; resolve: () => void }[] = [];
+  readonly #waiters = new Waiters();
   #timer: NodeJS.Timeout | undefined;
   #isWaking = false;
 
@@ -152,7 +153,7 @@ export class StreamConsumer implements Consumer {
       else this.lane.sweep(true, first);
       return;
     }
-    const isWanted = this.#waiters.length > 0 || now - this.#wantedAt < UNWANTED_MS;
+    const isWanted = this.#waiters.size > 0 || now - this.#wantedAt < UNWANTED_MS;
     if (!isWanted) this.#puller.cancel();
     this.lane.sweep(isWanted, first);
   }
@@ -189,15 +190,8 @@ export class StreamConsumer implements Consumer {
 
   /** Lets waiting pulls look again. */
   wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) {
-      waiter.signal.removeEventListener('abort', this.#onAbort);
-      waiter.resolve();
-    }
+    this.#waiters.wake();
   }
-
-  readonly #onAbort = (): void => this.wake();
 
   async #timeOf(manager: Session['manager'], seq: number): Promise<number | undefined> {
     const message = await manager.direct.getMessage(this.#options.stream, { seq }).catch(() => undefined);
@@ -206,7 +200,7 @@ export class StreamConsumer implements Consumer {
 
   /** Alerts come one by one; those of one turn of the event loop are handed out together. */
   #wakeSoon(): void {
-    if (this.#isWaking || this.#waiters.length === 0) return;
+    if (this.#isWaking || this.#waiters.size === 0) return;
     this.#isWaking = true;
     void setImmediate().then(() => {
       this.#isWaking = false;
@@ -225,14 +219,12 @@ export class StreamConsumer implements Consumer {
   }
 
   #wait(signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      signal.addEventListener('abort', this.#onAbort);
-      this.#waiters.push({ signal, resolve });
-      const due = this.lane.nextDue();
-      clearTimeout(this.#timer);
-      if (due === Number.POSITIVE_INFINITY) return;
+    const due = this.lane.nextDue();
+    clearTimeout(this.#timer);
+    if (due !== Number.POSITIVE_INFINITY) {
       const waitMs = Math.min(Math.max(0, Math.ceil(due - performance.now())), MAX_WAIT_MS);
       this.#timer = setTimeout(() => this.wake(), waitMs);
-    });
+    }
+    return this.#waiters.wait(signal);
   }
 }
