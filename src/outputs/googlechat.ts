@@ -1,7 +1,7 @@
 import { secretUrl } from '../core/keys.ts';
 import { messageformat, outputformat } from './_kit/chat.ts';
 import { tellingFacts } from './_kit/fields.ts';
-import { fitInto, jsonBytes } from './_kit/fit.ts';
+import { fitInto, JSON_BYTES } from './_kit/fit.ts';
 import { defineHttpOutput } from './_kit/http.ts';
 
 /**
@@ -14,7 +14,7 @@ const ROOM = {
   value: 3_500,
   items: 100,
   perFact: JSON.stringify({ keyValue: { topLabel: '', content: '' } }).length,
-  size: jsonBytes,
+  measure: JSON_BYTES,
 };
 const ORDER = ['rule', 'priority', 'source', 'hostname', 'fields', 'tags', 'time'] as const;
 

@@ -12,11 +12,20 @@ export interface Fact {
   isField?: boolean;
 }
 
+type TextField = readonly [name: string, value: string];
+
+/** Of the alert asked about last: several outputs list the same one, about at the same time. */
+let latest: { fields: Alert['outputFields']; texts: readonly TextField[] } | undefined;
+
 /** The output fields whose value is a text, by name. */
-export function textFields(alert: Pick<Alert, 'outputFields'>): [name: string, value: string][] {
-  return Object.entries(alert.outputFields)
-    .filter((field): field is [string, string] => typeof field[1] === 'string')
-    .sort(([a], [b]) => byCodeUnit(a, b));
+export function textFields({ outputFields: fields }: Pick<Alert, 'outputFields'>): readonly TextField[] {
+  if (latest?.fields !== fields) {
+    const texts = Object.entries(fields)
+      .filter((field): field is [string, string] => typeof field[1] === 'string')
+      .sort(([a], [b]) => byCodeUnit(a, b));
+    latest = { fields, texts };
+  }
+  return latest.texts;
 }
 
 /** All output fields by name, whatever their type, as Go prints them; `none` stands for null. */

@@ -2,7 +2,20 @@
 import type { Fact } from './fields.ts';
 import { truncate } from './text.ts';
 
-/** How much a message may hold, in the units of `size`. */
+/** How a text is measured. */
+export interface Measure {
+  /** A text's size, at least 1 for each UTF-16 unit. */
+  size(text: string): number;
+  /** Most that a UTF-16 unit adds to it, and either end. */
+  most: number;
+}
+
+const UNITS: Measure = { size: text => text.length, most: 1 };
+
+/** Bytes in a JSON document; a control character takes six. */
+export const JSON_BYTES: Measure = { size: jsonBytes, most: 6 };
+
+/** How much a message may hold, as `measure` has it. */
 export interface Room {
   total: number;
   /** Most of it for the text, whatever is left. */
@@ -14,8 +27,8 @@ export interface Room {
   items: number;
   /** What each fact takes besides its title and value. */
   perFact: number;
-  /** A text's size, at least 1 for each UTF-16 unit; the number of these when absent. */
-  size?(text: string): number;
+  /** UTF-16 units when absent. */
+  measure?: Measure;
 }
 
 /**
@@ -24,7 +37,8 @@ export interface Room {
  * how many are missing.
  */
 export function fitInto(text: string, list: readonly Fact[], room: Room): { text: string; facts: Fact[] } {
-  const { size = units } = room;
+  if (isRoomy(text, list, room)) return { text, facts: [...list] };
+  const { size } = room.measure ?? UNITS;
   const costOf = ({ title, value }: Fact) => size(title) + size(value) + room.perFact;
   const facts = list.map(fact => ({
     ...fact,
@@ -61,6 +75,19 @@ export function fitInto(text: string, list: readonly Fact[], room: Room): { text
   };
 }
 
+/** Whether it is plain without measuring anything that nothing has to be cut: so it is with nearly every alert. */
+function isRoomy(text: string, list: readonly Fact[], room: Room): boolean {
+  const { most } = room.measure ?? UNITS;
+  const atMost = ({ length }: string) => most * (length + 2);
+  if (list.length > room.items || atMost(text) > (room.text ?? room.total)) return false;
+  let taken = atMost(text);
+  for (const { title, value } of list) {
+    if (atMost(title) > room.title || atMost(value) > room.value) return false;
+    taken += atMost(title) + atMost(value) + room.perFact;
+  }
+  return taken <= room.total;
+}
+
 /** The size of a text as it stands in a JSON document, in bytes of UTF-8. */
 export function jsonBytes(text: string): number {
   return Buffer.byteLength(JSON.stringify(text));
@@ -68,10 +95,6 @@ export function jsonBytes(text: string): number {
 
 function note(count: number): Fact {
   return { title: '…', value: `${count} more` };
-}
-
-function units(text: string): number {
-  return text.length;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,7 +1,7 @@
 import type { Alert } from '../../core/contract.ts';
 import { formatGoTime } from '../../core/template/time.ts';
 import { tellingFacts } from '../_kit/fields.ts';
-import { fitInto, jsonBytes } from '../_kit/fit.ts';
+import { fitInto, JSON_BYTES, jsonBytes, type Measure } from '../_kit/fit.ts';
 import { scale } from '../_kit/scale.ts';
 import { truncate } from '../_kit/text.ts';
 import { bytesOf, type Look, PER_FACT } from './look.ts';
@@ -11,7 +11,10 @@ import { bytesOf, type Look, PER_FACT } from './look.ts';
  * users have seen: stackoverflow.com/questions/78034694.
  */
 const MAX_ADAPTIVE = 28_000;
-const utf16Bytes = (text: string) => Math.max(2 * JSON.stringify(text).length, jsonBytes(text));
+const UTF16_BYTES: Measure = {
+  size: text => Math.max(2 * JSON.stringify(text).length, jsonBytes(text)),
+  most: 2 * JSON_BYTES.most,
+};
 
 const STYLE = scale({ Emergency: 'attention', Warning: 'warning', Notice: 'accent', Debug: 'default' });
 
@@ -66,7 +69,7 @@ export function toAdaptiveCard(alert: Alert, { activityimage, outputformat }: Lo
     ...PER_FACT,
     total: MAX_ADAPTIVE - 2 * bytesOf(build('-', [])),
     perFact: 2 * bytesOf(toRow('', '')),
-    size: utf16Bytes,
+    measure: UTF16_BYTES,
   });
   return build(
     shown.text,

@@ -1,7 +1,7 @@
 import type { Alert } from '../../core/contract.ts';
 import { formatGoTime } from '../../core/template/time.ts';
 import { facts } from '../_kit/fields.ts';
-import { fitInto, jsonBytes } from '../_kit/fit.ts';
+import { fitInto, JSON_BYTES, jsonBytes } from '../_kit/fit.ts';
 import { truncate } from '../_kit/text.ts';
 import { bytesOf, type Look, PER_FACT } from './look.ts';
 
@@ -46,7 +46,7 @@ export function toMessageCard(alert: Alert, { activityimage, outputformat }: Loo
     total: MAX_CONNECTOR - bytesOf(build('', [])) - summary,
     text: MAX_CONNECTOR_TEXT,
     perFact: bytesOf({ name: '', value: '' }),
-    size: jsonBytes,
+    measure: JSON_BYTES,
   });
   return build(
     shown.text,

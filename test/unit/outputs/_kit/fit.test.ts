@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Fact } from '../../../../src/outputs/_kit/fields.ts';
-import { fitInto, jsonBytes } from '../../../../src/outputs/_kit/fit.ts';
+import { fitInto, JSON_BYTES, type Measure } from '../../../../src/outputs/_kit/fit.ts';
 
 const ROOM = { total: 1_000, title: 20, value: 100, items: 10, perFact: 6 };
+const UNITS: Measure = { size: text => text.length, most: 1 };
 const field = (title: string, value: string): Fact => ({ title, value, isField: true });
 const sizeOf = (facts: readonly Fact[], size: (text: string) => number) =>
   facts.reduce((sum, { title, value }) => sum + size(title) + size(value) + ROOM.perFact, 0);
@@ -45,14 +46,17 @@ describe('fitInto', () => {
     const texts = fc.string({ unit: fc.constantFrom('a', '"', '\u0000', 'é', '漢', '😀'), maxLength: 600 });
     const list = fc.array(fc.tuple(texts, texts, fc.boolean()), { maxLength: 20 });
     const property = fc.property(texts, list, fc.constantFrom('units', 'json'), (text, entries, unit) => {
-      const size = unit === 'json' ? jsonBytes : (part: string) => part.length;
+      const measure = unit === 'json' ? JSON_BYTES : UNITS;
+      const { size } = measure;
       // Three facts at most are always there: they have to fit for the promise to hold.
       const facts = entries.map(([title, value, isField], index) => ({
         title,
         value,
         isField: isField || index > 2,
       }));
-      const shown = fitInto(text, facts, { ...ROOM, size });
+      const shown = fitInto(text, facts, { ...ROOM, measure });
+      const exact = fitInto(text, facts, { ...ROOM, measure: { size, most: Number.POSITIVE_INFINITY } });
+      expect(shown).toEqual(exact);
       expect(size(shown.text) + sizeOf(shown.facts, size)).toBeLessThanOrEqual(ROOM.total);
       expect(shown.facts.length).toBeLessThanOrEqual(ROOM.items);
       for (const part of [shown.text, ...shown.facts.flatMap(({ title, value }) => [title, value])]) {
