@@ -42,7 +42,10 @@ export interface Clock {
 
 export type AbortListener = (() => void) | { handleEvent(): void };
 
-/** Tells when to give up. Every AbortSignal is one; where one is wanted for each alert, core has something cheaper. */
+/**
+ * Tells when to give up. Every AbortSignal is one; for the try of an alert, core has something cheaper. Who has to hand a
+ * real one on makes it with `toAbortSignal` of the kit.
+ */
 export interface Cancellation {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -171,9 +174,7 @@ export interface Output {
 /** What a single try is told. */
 export interface SendContext {
   /** Aborted when the try has timed out or the daemon stops. */
-  readonly signal: AbortSignal;
-  /** The same as `signal` at a fraction of its cost, for the HTTP client. */
-  readonly until?: Cancellation;
+  readonly signal: Cancellation;
   /** 1 for the first try. */
   readonly attempt: number;
 }

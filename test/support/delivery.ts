@@ -2,7 +2,13 @@
 import { vi } from 'vitest';
 import { type Alert, sealAlert } from '../../src/core/alert.ts';
 import type { DeliveryConfig, OutputInstance } from '../../src/core/config/types.ts';
-import { type Clock, defineOutput, type Output, type SendContext } from '../../src/core/contract.ts';
+import {
+  type Cancellation,
+  type Clock,
+  defineOutput,
+  type Output,
+  type SendContext,
+} from '../../src/core/contract.ts';
 import type { DeliveryObserver } from '../../src/core/delivery/contract.ts';
 import type { OutputWorkerOptions } from '../../src/core/delivery/options.ts';
 import { OutputWorker } from '../../src/core/delivery/worker.ts';
@@ -76,7 +82,7 @@ export interface Send {
   attempt: number;
   /** When it started, in milliseconds since the far end was made. */
   atMs: number;
-  signal: AbortSignal;
+  signal: Cancellation;
 }
 
 /** An output whose far end is a function; keeps every send, in order of their start. */

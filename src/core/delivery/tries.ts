@@ -19,7 +19,6 @@ export class Try implements SendContext, Cancellation {
   ended = false;
   aborted = false;
   reason: Error | undefined;
-  #controller: AbortController | undefined;
   #listeners: AbortListener[] | undefined;
 
   constructor(deliveries: readonly Delivery[], attempt: number, startedAt: number, probe: boolean) {
@@ -29,16 +28,8 @@ export class Try implements SendContext, Cancellation {
     this.probe = probe;
   }
 
-  get until(): Cancellation {
+  get signal(): Cancellation {
     return this;
-  }
-
-  get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.aborted) this.#controller.abort(this.reason);
-    }
-    return this.#controller.signal;
   }
 
   abort(reason: Error): void {
@@ -51,7 +42,6 @@ export class Try implements SendContext, Cancellation {
       if (typeof listener === 'function') listener();
       else listener.handleEvent();
     }
-    this.#controller?.abort(reason);
   }
 
   addEventListener(_type: 'abort', listener: AbortListener): void {

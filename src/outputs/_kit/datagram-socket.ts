@@ -2,9 +2,11 @@
  * Datagrams to one address over UDP. Nobody confirms them, but a machine on whose port nobody listens says so (ICMP), and
  * a connected socket gets to hear it: so a send counts only after a moment without such word.
  */
+
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cancellation } from '../../core/contract.ts';
 import { PermanentError, type RetriableError } from '../../core/errors.ts';
 import { untilAborted } from './settle.ts';
 import { toSocketFailure } from './socket-failure.ts';
@@ -24,9 +26,9 @@ export interface DatagramSocket {
    * Resolves with the datagrams that are too large, by their place; the others have gone out. One send at a time.
    * @throws RetriableError when the address cannot be reached, as far as can be told: some may have arrived
    */
-  send(datagrams: readonly Buffer[], signal: AbortSignal): Promise<Map<number, PermanentError>>;
+  send(datagrams: readonly Buffer[], signal: Cancellation): Promise<Map<number, PermanentError>>;
   /** Looks the name up. @throws RetriableError */
-  probe(signal: AbortSignal): Promise<void>;
+  probe(signal: Cancellation): Promise<void>;
   /** Safe twice. */
   close(): void;
 }
@@ -56,7 +58,7 @@ class Datagrams implements DatagramSocket {
     this.#options = options;
   }
 
-  async send(datagrams: readonly Buffer[], signal: AbortSignal): Promise<Map<number, PermanentError>> {
+  async send(datagrams: readonly Buffer[], signal: Cancellation): Promise<Map<number, PermanentError>> {
     const { socket, refused } = await this.#open(signal);
     const tooLarge = new Map<number, PermanentError>();
     for (const [index, datagram] of datagrams.entries()) {
@@ -69,7 +71,7 @@ class Datagrams implements DatagramSocket {
     return tooLarge;
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     await this.#open(signal);
   }
 
@@ -82,7 +84,7 @@ class Datagrams implements DatagramSocket {
     );
   }
 
-  async #open(signal: AbortSignal): Promise<Opened> {
+  async #open(signal: Cancellation): Promise<Opened> {
     await this.#renew();
     this.#opening ??= connect(this.#options, this.#turn);
     try {

@@ -10,7 +10,7 @@ import {
   type IncomingHttpHeaders,
 } from 'node:http2';
 import { gunzipSync } from 'node:zlib';
-import type { HttpResponse, TlsSettings } from '../../core/contract.ts';
+import type { Cancellation, HttpResponse, TlsSettings } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { excerptOf, verdict as judge } from '../../core/http/verdict.ts';
 import { decode, type MessageType } from './protobuf.ts';
@@ -28,7 +28,7 @@ export interface CallOptions {
   gzip?: boolean;
   /** Told to the server, in milliseconds; the signal is what counts here. */
   timeoutMs?: number;
-  signal: AbortSignal;
+  signal: Cancellation;
 }
 
 export interface GrpcClient {
@@ -109,7 +109,7 @@ function unary(
       reject(timedOut(signal));
       stream.close(constants.NGHTTP2_CANCEL);
     };
-    signal.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort);
     stream
       .on('response', answer => {
         head = answer;
@@ -152,7 +152,7 @@ function toMessage(answer: Buffer): Buffer {
   }
 }
 
-function timedOut(signal: AbortSignal): Error {
+function timedOut(signal: Cancellation): Error {
   const { reason } = signal;
   if (reason instanceof RetriableError || reason instanceof PermanentError) return reason;
   return new RetriableError('ended before an answer came', { reason: 'timeout', cause: reason });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   type Alert,
   type BatchLimits,
+  type Cancellation,
   type Category,
   defineOutput,
   type Host,
@@ -162,17 +163,15 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
     this.#headline = messageTemplate(messageFormat(config), host);
   }
 
-  async send(alerts: readonly Alert[], context: SendContext): Promise<void> {
+  async send(alerts: readonly Alert[], { signal }: SendContext): Promise<void> {
     const { verdict } = this.#definition;
-    // A try's signal is only made when it is asked for.
-    const until = context.until ?? context.signal;
-    const response = await this.#http.send(this.#request(alerts), until);
+    const response = await this.#http.send(this.#request(alerts), signal);
     judge(this.#uncovered(response), this.#host.clock.now(), this.#secrets);
     verdict?.(response, alerts, this.#config);
   }
 
   /** Asks the host for its front page: name, connection, TLS and proxy are in order when it answers anything. */
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     const origin = this.#origin();
     if (origin === undefined) return;
     const request = { method: 'GET' as const, url: `${origin}/`, headers: {}, body: undefined };

@@ -10,7 +10,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import type { Logger } from '../../core/contract.ts';
+import type { Cancellation, Logger } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
 import { type Link, LinkKeeper, unlessLost } from './link.ts';
 import { untilAborted } from './settle.ts';
@@ -40,9 +40,9 @@ export interface LineSocket {
    * calls.
    * @throws RetriableError when the connection breaks before that, or the signal aborts
    */
-  send(data: Buffer, signal: AbortSignal): Promise<void>;
+  send(data: Buffer, signal: Cancellation): Promise<void>;
   /** Connects, and sees whether the connection holds. @throws RetriableError */
-  probe(signal: AbortSignal): Promise<void>;
+  probe(signal: Cancellation): Promise<void>;
   /** Closes for writing, waits a moment for the server to do so too, then hangs up. Safe twice. */
   close(): Promise<void>;
 }
@@ -76,7 +76,7 @@ function keptLines(options: LineSocketOptions): LineSocket {
 
 /** A connection per send. */
 function confirmedLines(options: LineSocketOptions): LineSocket {
-  const send = async (data: Buffer, signal: AbortSignal) => {
+  const send = async (data: Buffer, signal: Cancellation) => {
     const connection = await connect(options, signal);
     try {
       await untilAborted(connection.writeAll(data), signal);
@@ -206,7 +206,7 @@ function lost(message: string): RetriableError {
 }
 
 /** Connects. @throws RetriableError */
-function connect(options: LineSocketOptions, signal?: AbortSignal): Promise<Connection> {
+function connect(options: LineSocketOptions, signal?: Cancellation): Promise<Connection> {
   const { host, port, tls, connectTimeoutMs = CONNECT_MS, settleMs = SETTLE_MS } = options;
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => {
@@ -232,6 +232,6 @@ function connect(options: LineSocketOptions, signal?: AbortSignal): Promise<Conn
     );
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS).on('error', fail).on('close', hangUp);
     if (signal?.aborted) abort();
-    signal?.addEventListener('abort', abort, { once: true });
+    signal?.addEventListener('abort', abort);
   });
 }

@@ -1,4 +1,5 @@
 /** The one connection of an output: opened when first needed, kept, and opened anew after it broke. */
+import type { Cancellation } from '../../core/contract.ts';
 import { type PermanentError, RetriableError } from '../../core/errors.ts';
 import { untilAborted } from './settle.ts';
 
@@ -30,7 +31,7 @@ export class LinkKeeper<L extends Link> {
    * A connection that gave no answer in the time of a try is given up, because whatever it still does would be done twice.
    * @throws what `open` or the work throws; RetriableError with reason `timeout` when the signal aborted
    */
-  async use<T>(work: (link: L) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async use<T>(work: (link: L) => Promise<T>, signal: Cancellation): Promise<T> {
     const link = await untilAborted(this.#connect(), signal);
     try {
       return await untilAborted(work(link), signal);
@@ -79,7 +80,7 @@ export async function sendEach<L extends Link, T>(
   links: LinkKeeper<L>,
   items: readonly T[],
   send: (link: L, item: T) => Promise<void>,
-  signal: AbortSignal,
+  signal: Cancellation,
 ): Promise<Map<number, RetriableError | PermanentError>> {
   const failed = new Map<number, RetriableError | PermanentError>();
   const waiting = new Set(items.keys());

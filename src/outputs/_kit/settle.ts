@@ -15,6 +15,15 @@ export function untilAborted<T>(work: Promise<T>, until: Cancellation): Promise<
   });
 }
 
+/** The same as a real signal, for what wants one. */
+export function toAbortSignal(until: Cancellation): AbortSignal {
+  if (until instanceof AbortSignal) return until;
+  const controller = new AbortController();
+  if (until.aborted) controller.abort(until.reason);
+  else until.addEventListener('abort', () => controller.abort(until.reason));
+  return controller.signal;
+}
+
 /**
  * Returns when no alert failed.
  * @throws RetriableError | PermanentError for a single alert, or when all failed for one reason that may pass;

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { Alert, Host, HttpRequest, Output, SendContext } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, HttpRequest, Output, SendContext } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { basicAuth } from '../_kit/auth.ts';
 import { judge } from '../_kit/http.ts';
@@ -64,7 +64,7 @@ export class Elasticsearch implements Output {
   }
 
   /** Whether the server answers and knows who asks. */
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     const request = { method: 'GET' as const, url: joinUrl(this.#config.hostport, '/'), body: undefined };
     const response = await this.#host.http.send({ ...request, headers: headersOf(this.#config) }, signal);
     // What a key for one index may not see is no sign of trouble.
@@ -72,7 +72,7 @@ export class Elasticsearch implements Output {
   }
 
   /** What became of each item. */
-  async #store(items: readonly Item[], signal: AbortSignal) {
+  async #store(items: readonly Item[], signal: Cancellation) {
     const { clock, http } = this.#host;
     const { index, suffix, type, batching } = this.#config;
     const name = indexName(index, suffix, clock.now());

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineOutput, type HttpRequest } from '../../core/contract.ts';
+import { type Cancellation, defineOutput, type HttpRequest } from '../../core/contract.ts';
 import { pairs, text, url } from '../../core/keys.ts';
 import { openGoogle } from '../_kit/google/client.ts';
 import { GOOGLE_KEYS } from '../_kit/google/credentials.ts';
@@ -42,7 +42,7 @@ export default defineOutput({
     if (emulator) return openEmulator(emulator, name, customattributes);
     const http = openGoogle(endpoint, config, host);
     const address = joinUrl(endpoint, `/v1/${name.split('/').map(encodeURIComponent).join('/')}`);
-    const ask = async (request: Pick<HttpRequest, 'method' | 'url' | 'body'>, signal: AbortSignal) => {
+    const ask = async (request: Pick<HttpRequest, 'method' | 'url' | 'body'>, signal: Cancellation) => {
       const headers = { 'content-type': 'application/json' };
       judge(await http.send({ ...request, headers }, signal), host.clock.now());
     };

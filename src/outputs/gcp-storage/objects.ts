@@ -1,5 +1,5 @@
 /** Writes alerts to a bucket of Cloud Storage. */
-import type { Alert, Host, HttpClient, Output } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, HttpClient, Output } from '../../core/contract.ts';
 import { judge } from '../_kit/http.ts';
 import { PACKED_TYPE, packLines } from '../_kit/object-batch.ts';
 import { alertObjectName, batchObjectName, shareOf, toDigits } from '../_kit/object-name.ts';
@@ -25,10 +25,10 @@ export function openStorage(
   clock: Host['clock'],
 ): Pick<Output, 'send' | 'probe'> {
   const { endpoint, bucket, prefix, layout, batched } = storage;
-  const upload = (object: Omit<NewObject, 'bucket'>, signal: AbortSignal) =>
+  const upload = (object: Omit<NewObject, 'bucket'>, signal: Cancellation) =>
     http.send(toUpload(endpoint, { bucket, ...object }), signal);
 
-  async function sendBatch(alerts: readonly Alert[], signal: AbortSignal): Promise<void> {
+  async function sendBatch(alerts: readonly Alert[], signal: Cancellation): Promise<void> {
     const bytes = await packLines(alerts);
     const now = clock.now();
     const name = batchObjectName(prefix, layout, alerts, now);
@@ -37,7 +37,7 @@ export function openStorage(
     if (response.status !== 412) judge(response, now);
   }
 
-  async function sendOne({ uuid, bytes }: Alert, signal: AbortSignal): Promise<void> {
+  async function sendOne({ uuid, bytes }: Alert, signal: Cancellation): Promise<void> {
     // The type that falcosidekick's library gives it.
     const contentType = 'text/plain; charset=utf-8';
     let share = shareOf(uuid);

@@ -1,8 +1,8 @@
 import type { ConnectionOptions } from 'node:tls';
 import type * as Kafkajs from 'kafkajs';
-import type { Alert, Host, Output, SendContext } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, Output, SendContext } from '../../core/contract.ts';
 import { PartialError, type PermanentError, RetriableError } from '../../core/errors.ts';
-import { settle, untilAborted } from '../_kit/settle.ts';
+import { settle, toAbortSignal, untilAborted } from '../_kit/settle.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
 import type { KafkaConfig } from './config.ts';
 import { isTooLarge, toFailure, tooLarge } from './failures.ts';
@@ -35,7 +35,7 @@ export class KafkaOutput implements Output {
     await this.#use(async session => settle(records.length, await this.#deliver(session, records)), signal);
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     await this.#use(session => session.check(), signal);
   }
 
@@ -50,8 +50,8 @@ export class KafkaOutput implements Output {
   }
 
   /** Runs work on the session; one that failed is given up, because kafkajs does not recover from every failure. */
-  async #use(work: (session: Session) => Promise<void>, signal: AbortSignal): Promise<void> {
-    this.#session ??= this.#open(signal);
+  async #use(work: (session: Session) => Promise<void>, signal: Cancellation): Promise<void> {
+    this.#session ??= this.#open(toAbortSignal(signal));
     const opening = this.#session;
     try {
       const session = await untilAborted(opening, signal);

@@ -1,5 +1,5 @@
 import type * as Mqtt from 'mqtt';
-import type { Alert, Host, Output, SendContext } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, Output, SendContext } from '../../core/contract.ts';
 import type { PermanentError, RetriableError } from '../../core/errors.ts';
 import { LinkKeeper } from '../_kit/link.ts';
 import { settle } from '../_kit/settle.ts';
@@ -72,7 +72,7 @@ export class MqttOutput implements Output {
     settle(alerts.length, failed);
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     await this.#links.use(session => session.ping(), signal);
   }
 

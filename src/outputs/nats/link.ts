@@ -1,6 +1,6 @@
 /** The one connection of the output: opened when first needed, kept, and told of when it breaks. */
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { Logger } from '../../core/contract.ts';
+import type { Cancellation, Logger } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
 import { untilAborted } from '../_kit/settle.ts';
 
@@ -29,7 +29,7 @@ export class NatsLink {
    * Runs work on the connection; it ends early when the connection breaks or the signal aborts.
    * @throws whatever the work or the client throws, RetriableError when cut short
    */
-  async use<T>(work: (connection: NatsConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async use<T>(work: (connection: NatsConnection) => Promise<T>, signal: Cancellation): Promise<T> {
     const connection = await untilAborted(this.#open(), signal);
     try {
       return await untilAborted(this.#unlessBroken(work, connection), signal);

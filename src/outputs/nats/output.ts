@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type * as JetStream from '@nats-io/jetstream';
 import type * as Nats from '@nats-io/transport-node';
-import type { Alert, Host, Output, SendContext, TlsSettings } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, Output, SendContext, TlsSettings } from '../../core/contract.ts';
 import { type PermanentError, RetriableError } from '../../core/errors.ts';
 import { connectNats } from '../../core/nats/connect.ts';
 import { toDenied, toFailure } from '../../core/nats/failures.ts';
@@ -54,7 +54,7 @@ export class NatsOutput implements Output {
     settle(alerts.length, failed);
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     await this.#use(async connection => {
       await connection.flush();
       if (this.#config.jetstream && !connection.info?.jetstream) {
@@ -67,7 +67,7 @@ export class NatsOutput implements Output {
     return this.#link.close();
   }
 
-  async #use<T>(work: (connection: Nats.NatsConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #use<T>(work: (connection: Nats.NatsConnection) => Promise<T>, signal: Cancellation): Promise<T> {
     try {
       return await this.#link.use(work, signal);
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { Alert, Host, Output } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, Output } from '../../core/contract.ts';
 import type { OtlpExporter } from '../_kit/otlp/exporter.ts';
 import type { Message } from '../_kit/protobuf.ts';
 import { untilAborted } from '../_kit/settle.ts';
@@ -42,13 +42,13 @@ export class Counters implements Output {
     }, options.intervalMs).unref();
   }
 
-  async send(alerts: readonly Alert[], { signal }: { signal: AbortSignal }): Promise<void> {
+  async send(alerts: readonly Alert[], { signal }: { signal: Cancellation }): Promise<void> {
     const { host, extra } = this.#options;
     const changed = this.#alerts.count(alerts, fieldNames(host.customFields(), extra));
     await this.#export([this.#sum(RULES, changed)], signal);
   }
 
-  probe(signal: AbortSignal): Promise<void> {
+  probe(signal: Cancellation): Promise<void> {
     return this.#options.exporter.probe(signal);
   }
 
@@ -63,7 +63,7 @@ export class Counters implements Output {
   }
 
   /** Never rejects: what could not be exported is part of the next sums. */
-  async #exportAll(signal: AbortSignal): Promise<void> {
+  async #exportAll(signal: Cancellation): Promise<void> {
     const { host } = this.#options;
     const counts = this.#counts();
     const metrics = [
@@ -88,7 +88,7 @@ export class Counters implements Output {
     }
   }
 
-  #export(metrics: readonly Message[], signal: AbortSignal): Promise<void> {
+  #export(metrics: readonly Message[], signal: Cancellation): Promise<void> {
     const { exporter, host } = this.#options;
     const run = this.#turn.then(async () => {
       const refused = await exporter.export(SCOPE, metrics, signal);

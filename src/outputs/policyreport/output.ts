@@ -1,4 +1,12 @@
-import type { Alert, Host, HttpRequest, HttpResponse, Output, SendContext } from '../../core/contract.ts';
+import type {
+  Alert,
+  Cancellation,
+  Host,
+  HttpRequest,
+  HttpResponse,
+  Output,
+  SendContext,
+} from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, parseExact } from '../../core/json.ts';
 import { type Cluster, openCluster } from '../_kit/cluster.ts';
@@ -56,17 +64,17 @@ export class PolicyReports implements Output {
   }
 
   /** Whether this account may read the reports of the cluster, and whether there are such things at all. */
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     judge(await this.#get(`${API}/clusterpolicyreports?limit=1`, signal), this.#host.clock.now());
   }
 
   /** The namespace of the report; empty for that of the cluster. */
-  async #placeOf(wanted: string, signal: AbortSignal): Promise<string> {
+  async #placeOf(wanted: string, signal: Cancellation): Promise<string> {
     if (wanted === '' || (await this.#isThere(wanted, signal))) return wanted;
     return this.#config.falconamespace || this.#cluster.namespace || 'default';
   }
 
-  async #isThere(namespace: string, signal: AbortSignal): Promise<boolean> {
+  async #isThere(namespace: string, signal: Cancellation): Promise<boolean> {
     const now = this.#host.clock.now();
     const known = this.#namespaces.get(namespace);
     if (known && now < known.until) return known.there;
@@ -121,14 +129,14 @@ export class PolicyReports implements Output {
     throw new RetriableError(missing, { reason: 'client_error' });
   }
 
-  #get(path: string, signal: AbortSignal): Promise<HttpResponse> {
+  #get(path: string, signal: Cancellation): Promise<HttpResponse> {
     const url = this.#cluster.server + path;
     const headers = { accept: 'application/json' };
     const request: HttpRequest = { method: 'GET', url, headers, body: undefined, setup: true };
     return this.#cluster.http.send({ ...request, maxAnswerBytes: MAX_ANSWER_BYTES }, signal);
   }
 
-  #write(method: 'POST' | 'PUT', path: string, report: JsonObject, signal: AbortSignal) {
+  #write(method: 'POST' | 'PUT', path: string, report: JsonObject, signal: Cancellation) {
     const url = this.#cluster.server + path;
     const headers = { 'content-type': 'application/json' };
     return this.#cluster.http.send({ method, url, headers, body: JSON.stringify(report) }, signal);

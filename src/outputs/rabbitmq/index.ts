@@ -1,6 +1,13 @@
 import type * as Amqplib from 'amqplib';
 import { z } from 'zod';
-import { type Alert, defineOutput, type Host, type Output, type SendContext } from '../../core/contract.ts';
+import {
+  type Alert,
+  type Cancellation,
+  defineOutput,
+  type Host,
+  type Output,
+  type SendContext,
+} from '../../core/contract.ts';
 import { secretUrl, text } from '../../core/keys.ts';
 import { LinkKeeper, sendEach } from '../_kit/link.ts';
 import { settle } from '../_kit/settle.ts';
@@ -71,7 +78,7 @@ class RabbitmqOutput implements Output {
     settle(alerts.length, await sendEach(this.#links, alerts, publish, signal));
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     await this.#links.use(session => session.check(), signal);
   }
 

@@ -1,6 +1,6 @@
 import type MailComposer from 'nodemailer/lib/mail-composer';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection';
-import type { Alert, Host, Output, SendContext } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, Output, SendContext } from '../../core/contract.ts';
 import { type PermanentError, RetriableError } from '../../core/errors.ts';
 import { parseHostPort } from '../_kit/hostport.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
@@ -69,7 +69,7 @@ export class SmtpOutput implements Output {
     this.#settle(uuid, left, refusals);
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     await this.#sessions.use(session => session.check(signal), signal);
   }
 

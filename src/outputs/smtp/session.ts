@@ -1,6 +1,8 @@
 /** One connection to the server: greeted, encrypted and signed in. */
+
 import type SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { SMTPConnectionSendInfo, SMTPEnvelope } from 'nodemailer/lib/smtp-connection';
+import type { Cancellation } from '../../core/contract.ts';
 import { untilAborted } from '../_kit/settle.ts';
 import { authCommand, type Conversation, type Mechanism, toBase64 } from './sasl.ts';
 
@@ -23,7 +25,7 @@ export class Session {
   }
 
   /** Connects and signs in. @throws the client's error; RetriableError when the signal aborts */
-  static async open(options: SessionOptions, signal: AbortSignal): Promise<Session> {
+  static async open(options: SessionOptions, signal: Cancellation): Promise<Session> {
     const { Connection, signIn } = options;
     const handler = signIn && { [signIn.mechanism]: talk(signIn.mechanism, signIn.conversation) };
     const connection = new Connection({ ...options.options, ...(handler && { customAuth: handler }) });
@@ -44,12 +46,12 @@ export class Session {
   }
 
   /** Resolves when at least one recipient was accepted, and the mail. @throws as `open` */
-  send(envelope: SMTPEnvelope, mail: Buffer, signal: AbortSignal): Promise<SMTPConnectionSendInfo> {
+  send(envelope: SMTPEnvelope, mail: Buffer, signal: Cancellation): Promise<SMTPConnectionSendInfo> {
     return this.#orClose(() => this.#call(done => this.#connection.send(envelope, mail, done)), signal);
   }
 
   /** Asks for a sign of life. @throws as `open` */
-  async check(signal: AbortSignal): Promise<void> {
+  async check(signal: Cancellation): Promise<void> {
     await this.#orClose(() => this.#call(done => this.#connection.reset(done)), signal);
   }
 
@@ -62,7 +64,7 @@ export class Session {
     this.ended.addEventListener('abort', () => clearTimeout(timer));
   }
 
-  async #orClose<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #orClose<T>(work: () => Promise<T>, signal: Cancellation): Promise<T> {
     try {
       return await untilAborted(work(), signal);
     } catch (error) {

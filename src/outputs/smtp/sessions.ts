@@ -1,4 +1,5 @@
 /** The connections that are kept: each serves one mail at a time. */
+import type { Cancellation } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
 import { toFailure } from './failures.ts';
 import type { Session } from './session.ts';
@@ -7,11 +8,11 @@ import type { Session } from './session.ts';
 const IDLE_MS = 60_000;
 
 export class Sessions {
-  readonly #open: (signal: AbortSignal) => Promise<Session>;
+  readonly #open: (signal: Cancellation) => Promise<Session>;
   readonly #idle = new Map<Session, NodeJS.Timeout>();
   #closed = false;
 
-  constructor(open: (signal: AbortSignal) => Promise<Session>) {
+  constructor(open: (signal: Cancellation) => Promise<Session>) {
     this.#open = open;
   }
 
@@ -19,7 +20,7 @@ export class Sessions {
    * Lends a session to work. A kept one may turn out to be dead, then the next is tried.
    * @throws RetriableError | PermanentError
    */
-  async use<T>(work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async use<T>(work: (session: Session) => Promise<T>, signal: Cancellation): Promise<T> {
     for (;;) {
       const kept = this.#take();
       try {

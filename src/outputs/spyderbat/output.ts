@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import type { Alert, Host, HttpRequest, Output } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, HttpRequest, Output } from '../../core/contract.ts';
 import { judge } from '../_kit/http.ts';
 import { untilAborted } from '../_kit/settle.ts';
 import { joinUrl } from '../_kit/url.ts';
@@ -29,7 +29,7 @@ export class SpyderbatOutput implements Output {
     this.#sources = joinUrl(config.apiurl, `/api/v1/org/${encodeURIComponent(config.orguid)}/source/`);
   }
 
-  async send([alert]: readonly Alert[], { signal }: { signal: AbortSignal }): Promise<void> {
+  async send([alert]: readonly Alert[], { signal }: { signal: Cancellation }): Promise<void> {
     this.#registration ??= this.#register(signal).catch(error => {
       this.#registration = undefined;
       throw error;
@@ -44,12 +44,12 @@ export class SpyderbatOutput implements Output {
     });
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     await this.#ask(signal, { method: 'GET', url: this.#sources, headers: {}, body: undefined });
   }
 
   /** Alerts are taken from sources that are known. With the first alert, so that it is tried again like one. */
-  async #register(signal: AbortSignal): Promise<void> {
+  async #register(signal: Cancellation): Promise<void> {
     const request = { url: this.#sources, headers: {}, setup: true as const };
     const known = await this.#ask(signal, { ...request, method: 'GET', body: undefined });
     if (!known.includes(JSON.stringify(this.#uid))) {
@@ -60,7 +60,7 @@ export class SpyderbatOutput implements Output {
     }
   }
 
-  async #ask(signal: AbortSignal, request: HttpRequest): Promise<string> {
+  async #ask(signal: Cancellation, request: HttpRequest): Promise<string> {
     const { apikey } = this.#config;
     const headers = { ...request.headers, authorization: `Bearer ${apikey}` };
     const response = await this.#host.http.send({ ...request, headers }, signal);

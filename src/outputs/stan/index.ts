@@ -2,6 +2,7 @@ import type * as Transport from '@nats-io/transport-node';
 import { z } from 'zod';
 import {
   type Alert,
+  type Cancellation,
   defineOutput,
   type Host,
   type Output,
@@ -97,7 +98,7 @@ class StanOutput implements Output {
     settle(alerts.length, failed);
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  async probe(signal: Cancellation): Promise<void> {
     await this.#links.use(session => session.ping(), signal);
   }
 

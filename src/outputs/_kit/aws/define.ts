@@ -73,7 +73,7 @@ export interface AwsOutputDefinition<K extends z.ZodRawShape> {
 }
 
 /** Sends a signed request and gives the answer, whatever its status. */
-export type AwsSend = (request: AwsRequest, signal: AbortSignal) => Promise<HttpResponse>;
+export type AwsSend = (request: AwsRequest, signal: Cancellation) => Promise<HttpResponse>;
 
 /** Makes an output of its description: adds signing, judging the answer, batches and the probe. */
 export function defineAwsOutput<const K extends z.ZodRawShape>(
@@ -136,7 +136,7 @@ async function openAws<K extends z.ZodRawShape>(
     void logIdentity({ http: host.http, log: host.log, region, sign: signer('sts') }, closing.signal);
   }
 
-  async function sendTogether(alerts: readonly Alert[], signal: AbortSignal): Promise<void> {
+  async function sendTogether(alerts: readonly Alert[], signal: Cancellation): Promise<void> {
     const batched = alerts.length > 1 && requestBatch !== undefined;
     const message = batched
       ? requestBatch(alerts, config, context())

@@ -1,10 +1,11 @@
 /** Sends OTLP data to a receiver over HTTP or gRPC: https://opentelemetry.io/docs/specs/otlp. */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { Host } from '../../../core/contract.ts';
+import type { Cancellation, Host } from '../../../core/contract.ts';
 import { createGrpcClient } from '../grpc.ts';
 import { judge } from '../http.ts';
 import { encode, type Message } from '../protobuf.ts';
+import { toAbortSignal } from '../settle.ts';
 import type { Signal } from './messages.ts';
 import { type Rejection, rejectionIn, rejectionInText } from './rejection.ts';
 import type { OtlpSettings } from './settings.ts';
@@ -17,9 +18,9 @@ export interface OtlpExporter {
    * @returns a rejection when the receiver took the request and refused some or all of its items
    * @throws RetriableError | PermanentError as the answer says
    */
-  export(scope: string, items: readonly Message[], signal: AbortSignal): Promise<Rejection | undefined>;
+  export(scope: string, items: readonly Message[], signal: Cancellation): Promise<Rejection | undefined>;
   /** An export of nothing: shows whether the receiver is there and lets us in. */
-  probe(signal: AbortSignal): Promise<void>;
+  probe(signal: Cancellation): Promise<void>;
   close(): void;
 }
 
@@ -37,10 +38,13 @@ export function createExporter(
   const attributes = new Map([...settings.resource, ['service.name', 'falco'], ['service.version', version]]);
   const resource = Array.from(attributes, ([key, stringValue]) => ({ key, value: { stringValue } }));
 
-  async function send(message: Message, limit: AbortSignal): Promise<Rejection | undefined> {
+  async function send(message: Message, limit: Cancellation): Promise<Rejection | undefined> {
     const plain = encode(signal.request, message);
     const body = zipped ? await compress(plain) : plain;
-    const ends = timeoutMs === undefined ? limit : AbortSignal.any([limit, AbortSignal.timeout(timeoutMs)]);
+    const ends =
+      timeoutMs === undefined
+        ? limit
+        : AbortSignal.any([toAbortSignal(limit), AbortSignal.timeout(timeoutMs)]);
     if (client) {
       const answer = await client.call(signal.method, body, {
         headers,

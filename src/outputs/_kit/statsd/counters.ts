@@ -1,4 +1,4 @@
-import type { Alert, Count, Host, Output, SendContext } from '../../../core/contract.ts';
+import type { Alert, Cancellation, Count, Host, Output, SendContext } from '../../../core/contract.ts';
 import type { PermanentError, RetriableError } from '../../../core/errors.ts';
 import { openDatagramSocket } from '../datagram-socket.ts';
 import type { HostPort } from '../hostport.ts';
@@ -54,7 +54,7 @@ export class StatsdCounters implements Output {
     return this.#inTurn(() => this.#emit(alertIncrements(alerts), signal));
   }
 
-  probe(signal: AbortSignal): Promise<void> {
+  probe(signal: Cancellation): Promise<void> {
     return this.#socket.probe(signal);
   }
 
@@ -67,7 +67,7 @@ export class StatsdCounters implements Output {
   }
 
   /** Never rejects. */
-  #sendCounts(signal: AbortSignal): Promise<void> {
+  #sendCounts(signal: Cancellation): Promise<void> {
     return this.#inTurn(async () => {
       const { host } = this.#options;
       const counts = host.counts?.() ?? [];
@@ -91,7 +91,7 @@ export class StatsdCounters implements Output {
     });
   }
 
-  async #emit(increments: readonly Increment[], signal: AbortSignal): Promise<void> {
+  async #emit(increments: readonly Increment[], signal: Cancellation): Promise<void> {
     const lines = increments.flatMap(increment => toLines(increment, this.#options.style));
     await this.#socket.send(toDatagrams(lines, MAX_BYTES), signal);
   }
