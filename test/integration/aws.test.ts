@@ -224,7 +224,8 @@ describeWith('aws', missingMoto(), () => {
       config: { aws: { kinesis: settings } },
       stop: moto.stop,
       start: moto.start,
-      received: () => recordsOf(streamname),
+      // Moto goes over its records while new ones come in, and at times answers 500 to whoever asks then.
+      received: () => recordsOf(streamname).catch(() => []),
     });
     expect(new Set(numbersIn(await recordsOf(streamname))).size).toBe(5000);
   }, 120_000);

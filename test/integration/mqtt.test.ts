@@ -248,7 +248,13 @@ describeWith('mqtt', missingMosquitto(), () => {
         config: { mqtt: { broker, topic, ...config } },
         stop: () => server.stop(),
         start: () => server.start(),
-        received: async () => reader.seen.filter(({ dup }) => !dup).map(({ payload }) => payload.toString()),
+        // What the broker sent to the reader again counts once: its first sending may not have got here.
+        received: async () => {
+          const first = reader.seen.filter(({ dup }) => !dup).map(({ payload }) => payload.toString());
+          const again = reader.seen.filter(({ dup }) => dup).map(({ payload }) => payload.toString());
+          const known = new Set(first);
+          return [...first, ...new Set(again.filter(text => !known.has(text)))];
+        },
       });
       expect(duplicates).toBeLessThanOrEqual(200);
     },

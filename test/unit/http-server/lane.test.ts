@@ -46,7 +46,8 @@ async function start(
       return offer(body, answer);
     },
     patienceMs: 10,
-    silenceMs: () => 10,
+    // Long enough for a busy machine to get the client's first bytes here.
+    silenceMs: () => 500,
     idleMs: () => 600_000,
     ...over,
   });
