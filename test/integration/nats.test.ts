@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Output } from '../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../src/core/errors.ts';
 import nats from '../../src/outputs/nats/index.ts';
+import { survivesOutage } from '../support/broker-outage.ts';
 import { EXACT_TIME, falcoAlert, falcoAlerts } from '../support/services/alerts.ts';
 import { type Authority, createAuthority } from '../support/services/certificates.ts';
 import { deliver, failureOf, hostOf, openOutput, trySend } from '../support/services/drive.ts';
@@ -211,6 +212,40 @@ describeWith('nats', missingNats(), () => {
       if ('jetstream' in config) expect([...stored.values()].every(count => count === 1)).toBe(true);
     },
     60_000,
+  );
+
+  test.each([
+    ['core NATS', { subjecttemplate: 'core.trial' }],
+    ['JetStream', { subjecttemplate: 'js.trial', jetstream: true }],
+  ])(
+    '%s: a server that is stopped for a while loses nothing',
+    async (_, config) => {
+      const shaky = await server();
+      const manager = await jetstreamManager(await client(shaky.port), { timeout: 20_000 });
+      await manager.streams.add({ name: 'ALL', subjects: ['core.>', 'js.>'] });
+      const { duplicates } = await survivesOutage({
+        config: { nats: { hostport: `127.0.0.1:${shaky.port}`, ...config } },
+        stop: () => shaky.stop(),
+        start: () => shaky.start(),
+        received: async () => {
+          const own = await connect({ servers: `127.0.0.1:${shaky.port}` });
+          try {
+            const consumer = await jetstream(own, { timeout: 20_000 }).consumers.get('ALL');
+            const { num_pending: pending } = await consumer.info();
+            const texts: string[] = [];
+            if (pending === 0) return texts;
+            for await (const message of await consumer.fetch({ max_messages: pending })) {
+              texts.push(message.string());
+            }
+            return texts;
+          } finally {
+            await own.close();
+          }
+        },
+      });
+      if ('jetstream' in config) expect(duplicates).toBe(0);
+    },
+    120_000,
   );
 
   test('every way to sign in, and a refusal that keeps the alert', async () => {

@@ -1,6 +1,6 @@
 /** The tries of one output that are under way, and the one timer that ends those that take too long. */
 import type { AbortListener, Cancellation, Clock, SendContext } from '../contract.ts';
-import { Numbered } from '../numbered.ts';
+import { SlidingWindow } from '../sliding-window.ts';
 import type { Delivery } from '../spool/contract.ts';
 
 /**
@@ -61,7 +61,7 @@ export class Tries {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   readonly #expired: (one: Try) => void;
-  readonly #open = new Numbered<Try>();
+  readonly #open = new SlidingWindow<Try>();
   #started = 0;
   #timer: NodeJS.Timeout | undefined;
 

@@ -52,7 +52,7 @@ export class LogConsumer implements Consumer, Settler {
     this.name = cursor.name;
     this.#cursor = cursor;
     this.#host = host;
-    this.#leftover = [...cursor.pending.numbers()];
+    this.#leftover = [...cursor.pending.keys()];
   }
 
   async pull(max: number, signal: AbortSignal): Promise<Delivery[]> {

@@ -3,7 +3,7 @@
  * offsets below it that are not settled: everything else below is done with.
  */
 import { crc32 } from 'node:zlib';
-import { Numbered } from '../numbered.ts';
+import { SlidingWindow } from '../sliding-window.ts';
 import { type Range, toRanges } from './ranges.ts';
 
 /** What is remembered of an entry that was handed out and not settled. */
@@ -19,7 +19,7 @@ export class Cursor {
   /** First offset that has not been handed out. */
   next: number;
   /** Offsets below `next` that are not settled, ascending. */
-  readonly pending = new Numbered<Unsettled>();
+  readonly pending = new SlidingWindow<Unsettled>();
   /** Entries dropped unread since the process started. */
   dropped = 0;
 
@@ -60,7 +60,7 @@ export function serialiseCursors(nextOffset: number, cursors: Iterable<Cursor>):
   const records: Record<string, CursorRecord> = {};
   for (const cursor of cursors) {
     Object.defineProperty(records, cursor.name, {
-      value: { next: cursor.next, pending: toRanges(cursor.pending.numbers()) },
+      value: { next: cursor.next, pending: toRanges(cursor.pending.keys()) },
       enumerable: true,
     });
   }

@@ -1,5 +1,6 @@
 /**
- * Values by ascending numbers, most of which leave soon and about in order.
+ * What is in flight, by ascending numbers: most of it leaves soon, and about in order. Behind the window stay the few
+ * that take long.
  *
  * Not a Map: a Map (or Set) that grows and shrinks all the time is given a new table every few entries, and V8 chains the
  * old tables to the new ones. As soon as one of them is in the old space, the garbage collector's nursery takes the whole
@@ -10,7 +11,7 @@
 const MAX_SPAN = 8192;
 const FIRST_SPAN = 64;
 
-export class Numbered<T extends object> {
+export class SlidingWindow<T extends object> {
   /** The values of `#low` to `#high` - 1, each at its number modulo the length, which is a power of two. */
   #ring: (T | undefined)[] = new Array(FIRST_SPAN).fill(undefined);
   #low = 0;
@@ -71,7 +72,7 @@ export class Numbered<T extends object> {
     }
   }
 
-  *numbers(): Generator<number> {
+  *keys(): Generator<number> {
     for (const [number] of this.entries()) yield number;
   }
 

@@ -1,7 +1,7 @@
 /** Held against a plain Map: what is in, in which order, and which is the lowest. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Numbered } from '../../src/core/numbered.ts';
+import { SlidingWindow } from '../../src/core/sliding-window.ts';
 
 interface Value {
   id: number;
@@ -15,19 +15,19 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ replace: fc.nat() }) },
 );
 
-function compare(numbered: Numbered<Value>, model: ReadonlyMap<number, Value>): void {
-  expect(numbered.size).toBe(model.size);
-  expect(numbered.lowest).toBe(model.keys().next().value);
-  expect([...numbered.entries()]).toEqual([...model]);
-  expect([...numbered.numbers()]).toEqual([...model.keys()]);
-  expect([...numbered.values()]).toEqual([...model.values()]);
+function compare(window: SlidingWindow<Value>, model: ReadonlyMap<number, Value>): void {
+  expect(window.size).toBe(model.size);
+  expect(window.lowest).toBe(model.keys().next().value);
+  expect([...window.entries()]).toEqual([...model]);
+  expect([...window.keys()]).toEqual([...model.keys()]);
+  expect([...window.values()]).toEqual([...model.values()]);
 }
 
-describe('numbered values', () => {
-  test('behave like a map whose numbers ascend', () => {
+describe('a sliding window', () => {
+  test('behaves like a map whose numbers ascend', () => {
     fc.assert(
       fc.property(fc.nat({ max: 2 ** 40 }), fc.array(step, { maxLength: 200 }), (first, steps) => {
-        const numbered = new Numbered<Value>();
+        const window = new SlidingWindow<Value>();
         const model = new Map<number, Value>();
         let newest = first;
         let id = 0;
@@ -36,46 +36,46 @@ describe('numbered values', () => {
           if ('add' in one) {
             newest += one.add;
             const value = { id: id++ };
-            numbered.set(newest, value);
+            window.set(newest, value);
             model.set(newest, value);
           } else if (held.length === 0) {
-            expect(numbered.delete(newest)).toBe(false);
+            expect(window.delete(newest)).toBe(false);
           } else if ('remove' in one) {
             const number = held[one.remove % held.length]!;
-            expect(numbered.delete(number)).toBe(model.delete(number));
-            expect(numbered.delete(number)).toBe(false);
-            expect(numbered.get(number)).toBeUndefined();
+            expect(window.delete(number)).toBe(model.delete(number));
+            expect(window.delete(number)).toBe(false);
+            expect(window.get(number)).toBeUndefined();
           } else {
             const number = held[one.replace % held.length]!;
             const value = { id: id++ };
-            numbered.set(number, value);
+            window.set(number, value);
             model.set(number, value);
           }
-          expect(numbered.size).toBe(model.size);
+          expect(window.size).toBe(model.size);
         }
-        for (const [number, value] of model) expect(numbered.get(number)).toBe(value);
-        compare(numbered, model);
+        for (const [number, value] of model) expect(window.get(number)).toBe(value);
+        compare(window, model);
       }),
     );
   });
 
   test('one that stays does not keep those behind it', () => {
-    const numbered = new Numbered<Value>();
-    numbered.set(7, { id: 7 });
+    const window = new SlidingWindow<Value>();
+    window.set(7, { id: 7 });
     for (let number = 8; number < 100_000; number++) {
-      numbered.set(number, { id: number });
-      if (number > 20) numbered.delete(number - 10);
+      window.set(number, { id: number });
+      if (number > 20) window.delete(number - 10);
     }
-    expect(numbered.size).toBe(1 + 3 + 10);
-    expect(numbered.lowest).toBe(7);
-    expect(numbered.get(50_000)).toBeUndefined();
+    expect(window.size).toBe(1 + 3 + 10);
+    expect(window.lowest).toBe(7);
+    expect(window.get(50_000)).toBeUndefined();
   });
 
   test('a number below the newest that has no value is refused', () => {
-    const numbered = new Numbered<Value>();
-    numbered.set(5, { id: 5 });
-    expect(() => numbered.set(4, { id: 4 })).toThrow(RangeError);
-    numbered.set(9, { id: 9 });
-    expect(() => numbered.set(7, { id: 7 })).toThrow(RangeError);
+    const window = new SlidingWindow<Value>();
+    window.set(5, { id: 5 });
+    expect(() => window.set(4, { id: 4 })).toThrow(RangeError);
+    window.set(9, { id: 9 });
+    expect(() => window.set(7, { id: 7 })).toThrow(RangeError);
   });
 });
