@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { numbered, Sink, TestDaemon, until } from '../e2e/support.ts';
+import { numbered, until, withTwoSinks } from '../e2e/support.ts';
 import {
   type Manifest,
   missingHelm,
@@ -47,13 +47,7 @@ describeWith('the daemon on what the chart renders', missingHelm(), () => {
   });
 
   test('starts, and takes up a changed Secret without a restart', async () => {
-    const [first, second] = await Promise.all([new Sink().start(), new Sink().start()]);
-    const daemon = new TestDaemon();
-    cleanups.push(
-      () => daemon.remove(),
-      () => first.stop(),
-      () => second.stop(),
-    );
+    const [daemon, first, second] = await withTwoSinks(cleanups);
     const rendered = (url: string) =>
       render({ set: [`config.webhook.address=${url}`, 'config.webhook.minimumpriority=notice'] });
     const before = await rendered(first.url);

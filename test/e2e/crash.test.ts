@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { healthy, Load, Sink, TestDaemon, until } from './support.ts';
+import { healthy, Load, TestDaemon, until, withTwoSinks } from './support.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -8,13 +8,7 @@ afterEach(async () => {
 });
 
 test('kill -9 ten times under load: every acknowledged alert reaches each output', async () => {
-  const [fast, slow] = await Promise.all([new Sink().start(), new Sink().start()]);
-  const daemon = new TestDaemon();
-  cleanups.push(
-    () => daemon.remove(),
-    () => fast.stop(),
-    () => slow.stop(),
-  );
+  const [daemon, fast, slow] = await withTwoSinks(cleanups);
   slow.behaviour = (request, response) => void setTimeout(() => healthy(request, response), 20);
   await daemon.start({
     webhook: [
@@ -49,13 +43,7 @@ test('kill -9 ten times under load: every acknowledged alert reaches each output
 }, 120_000);
 
 test('SIGTERM with a stuck output: exit 0 within the grace time, the rest goes out after the start', async () => {
-  const [good, stuck] = await Promise.all([new Sink().start(), new Sink().start()]);
-  const daemon = new TestDaemon();
-  cleanups.push(
-    () => daemon.remove(),
-    () => good.stop(),
-    () => stuck.stop(),
-  );
+  const [daemon, good, stuck] = await withTwoSinks(cleanups);
   stuck.behaviour = () => {};
   await daemon.start({
     shutdown: { grace: '2s' },

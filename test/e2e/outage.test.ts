@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { type Behaviour, healthy, Load, percentile, Sink, TestDaemon, until } from './support.ts';
+import { type Behaviour, healthy, Load, percentile, until, withTwoSinks } from './support.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -8,13 +8,7 @@ afterEach(async () => {
 });
 
 async function scene() {
-  const [good, bad] = await Promise.all([new Sink().start(), new Sink().start()]);
-  const daemon = new TestDaemon();
-  cleanups.push(
-    () => daemon.remove(),
-    () => good.stop(),
-    () => bad.stop(),
-  );
+  const [daemon, good, bad] = await withTwoSinks(cleanups);
   await daemon.start({
     webhook: [
       { name: 'good', address: good.url },

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { freePort } from '../support/services/process.ts';
-import { Load, numbered, Sink, TestDaemon, until } from './support.ts';
+import { Load, numbered, TestDaemon, until, withTwoSinks } from './support.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -10,13 +10,7 @@ afterEach(async () => {
 });
 
 async function scene() {
-  const [first, second] = await Promise.all([new Sink().start(), new Sink().start()]);
-  const daemon = new TestDaemon();
-  cleanups.push(
-    () => daemon.remove(),
-    () => first.stop(),
-    () => second.stop(),
-  );
+  const [daemon, first, second] = await withTwoSinks(cleanups);
   return { first, second, daemon };
 }
 

@@ -250,3 +250,18 @@ export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
+
+/**
+ * A daemon that is still to be started and two far ends for it.
+ * @param cleanups gets what ends them
+ */
+export async function withTwoSinks(cleanups: (() => Promise<unknown>)[]): Promise<[TestDaemon, Sink, Sink]> {
+  const [first, second] = await Promise.all([new Sink().start(), new Sink().start()]);
+  const daemon = new TestDaemon();
+  cleanups.push(
+    () => daemon.remove(),
+    () => first.stop(),
+    () => second.stop(),
+  );
+  return [daemon, first, second];
+}
