@@ -23,5 +23,6 @@ export class Alarm {
 
   clear(): void {
     clearTimeout(this.#set?.timer);
+    this.#set = undefined;
   }
 }
