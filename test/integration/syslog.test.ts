@@ -188,6 +188,7 @@ describeWith('syslog', missingRsyslog(), () => {
         },
         stop: () => shaky.stop(),
         start: () => shaky.start(),
+        stopsIdle: protocol === 'udp',
         received: async () => (await shaky.received()).map(({ msg }) => msg),
       });
     },
