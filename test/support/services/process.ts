@@ -12,10 +12,10 @@ const running = new Set<ChildProcess>();
 
 /**
  * A shell that waits for the end of its input, which comes with the end of this process however it dies, and then
- * ends the server.
+ * ends the server with all that it has started.
  */
 function guard(pid: number): ChildProcess {
-  const script = 'read -r _; kill -9 "$1" 2>/dev/null';
+  const script = 'read -r _; kill -9 -- "-$1" 2>/dev/null';
   return spawn('sh', ['-c', script, 'sh', String(pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
@@ -40,7 +40,12 @@ export interface Launch {
 
 /** Starts a program and waits until it is ready. @throws Error with the end of its output when it is not */
 export async function launch({ command, args, env, ready, withinMs }: Launch): Promise<Running> {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own: behind a wrapper script the server is a child of the child.
+    detached: true,
+  });
   running.add(child);
   const watch = child.pid === undefined ? undefined : guard(child.pid);
   let output = '';
@@ -61,8 +66,10 @@ export async function launch({ command, args, env, ready, withinMs }: Launch): P
   });
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     if (!running.has(child)) return;
-    child.kill(signal);
-    const last = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    const kill = () => process.kill(-child.pid!, 'SIGKILL');
+    if (signal === 'SIGKILL') kill();
+    else child.kill(signal);
+    const last = setTimeout(kill, 15_000);
     await gone;
     clearTimeout(last);
   };

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,6 +33,37 @@ export interface RabbitmqServer {
   remove(): Promise<void>;
 }
 
+/** Who there is and what they may do: https://www.rabbitmq.com/docs/definitions. */
+function definitions() {
+  const users = { guest: 'guest', [USER.username]: USER.password, client: 'unused', reader: 'reader' };
+  const all = { configure: '.*', write: '.*', read: '.*' };
+  return {
+    users: Object.entries(users).map(([name, password]) => ({
+      name,
+      tags: name === 'guest' ? 'administrator' : '',
+      hashing_algorithm: 'rabbit_password_hashing_sha256',
+      password_hash: passwordHash(password),
+    })),
+    vhosts: [{ name: '/' }, { name: 'a/b' }],
+    permissions: [
+      ...Object.keys(users).map(user => ({
+        ...all,
+        user,
+        vhost: '/',
+        write: user === 'reader' ? '^$' : '.*',
+      })),
+      { ...all, user: USER.username, vhost: 'a/b' },
+    ],
+  };
+}
+
+/** Salt and salted SHA-256: https://www.rabbitmq.com/docs/passwords#computing-password-hash. */
+function passwordHash(password: string): string {
+  const salt = randomBytes(4);
+  const hash = createHash('sha256').update(salt).update(password).digest();
+  return Buffer.concat([salt, hash]).toString('base64');
+}
+
 /** Starts a server with a node, a port mapper and data of its own. */
 export async function startRabbitmq(authority: Authority): Promise<RabbitmqServer> {
   const folder = await scratch('rabbitmq');
@@ -54,10 +86,12 @@ export async function startRabbitmq(authority: Authority): Promise<RabbitmqServe
       'auth_mechanisms.1 = PLAIN',
       'auth_mechanisms.2 = AMQPLAIN',
       'auth_mechanisms.3 = EXTERNAL',
+      `load_definitions = ${file('definitions.json')}`,
       'log.console = true',
       'log.file = false',
     ].join('\n'),
   );
+  await writeFile(file('definitions.json'), JSON.stringify(definitions()));
   await writeFile(file('plugins'), '[rabbitmq_auth_mechanism_ssl].');
   const env = {
     HOME: home,
@@ -105,16 +139,5 @@ export async function startRabbitmq(authority: Authority): Promise<RabbitmqServe
     },
   };
   await server.start();
-  for (const [name, password] of [
-    [USER.username, USER.password],
-    ['client', 'unused'],
-    ['reader', 'reader'],
-  ] as const) {
-    await control('add_user', name, password);
-    // In the order of configure, write, read.
-    await control('set_permissions', name, '.*', name === 'reader' ? '^$' : '.*', '.*');
-  }
-  await control('add_vhost', 'a/b');
-  await control('set_permissions', '-p', 'a/b', USER.username, '.*', '.*', '.*');
   return server;
 }
