@@ -84,7 +84,7 @@ test('a second process on the same data folder is refused with a clear error', a
   await expect(second.start({ spool: { path: daemon.dataDir } })).rejects.toThrow(/ended with [1-9]/);
   expect(second.logs).toMatch(/in use|owner|locked/i);
   expect((await daemon.get('/ping')).status).toBe(200);
-}, 30_000);
+});
 
 test('a port in use is an error with a non-zero exit', async () => {
   const { daemon, second } = await pair();
@@ -94,4 +94,4 @@ test('a port in use is an error with a non-zero exit', async () => {
   await second.restart().catch(() => {});
   await until('the second has ended', () => /in use/.test(second.logs));
   expect(await second.end()).not.toBe(0);
-}, 30_000);
+});

@@ -77,7 +77,6 @@ describeWith('kafka', missingKafka(), () => {
       expect(failure).toMatchObject({ name: 'RetriableError', reason: 'auth' });
       expect(failure.message).not.toContain('wr0ng');
     },
-    30_000,
   );
 
   test('a listener that wants another way in is told as such', async () => {
@@ -89,7 +88,7 @@ describeWith('kafka', missingKafka(), () => {
       name: 'RetriableError',
       reason: 'auth',
     });
-  }, 30_000);
+  });
 
   describe('over TLS', () => {
     const send = async (hostport: string, tls: Parameters<typeof hostOf>[0], timeoutMs?: number) =>
@@ -160,18 +159,14 @@ describeWith('kafka', missingKafka(), () => {
     expect(
       [0, 1, 2].map(partition => records.filter(record => record.partition === partition).length),
     ).toEqual([2, 2, 2]);
-  }, 30_000);
+  });
 
-  test.each(['NONE', 'ONE', 'ALL'])(
-    'acknowledged by %s',
-    async requiredacks => {
-      const sender = await output({ topic: await topic(`acks.${requiredacks}`), requiredacks, async: true });
-      await trySend(sender, falcoAlerts(50));
-      await sender.close!();
-      expect(await broker.read({ [`acks.${requiredacks}`]: 50 })).toHaveLength(50);
-    },
-    30_000,
-  );
+  test.each(['NONE', 'ONE', 'ALL'])('acknowledged by %s', async requiredacks => {
+    const sender = await output({ topic: await topic(`acks.${requiredacks}`), requiredacks, async: true });
+    await trySend(sender, falcoAlerts(50));
+    await sender.close!();
+    expect(await broker.read({ [`acks.${requiredacks}`]: 50 })).toHaveLength(50);
+  });
 
   test('a topic that is not there is created if wished, and no alert is lost meanwhile', async () => {
     const missing = await output({ topic: 'made' });
@@ -193,7 +188,7 @@ describeWith('kafka', missingKafka(), () => {
     );
     const [made] = (await broker.admin.fetchTopicMetadata({ topics: ['made'] })).topics;
     expect(made!.partitions).toHaveLength(2);
-  }, 30_000);
+  });
 
   test('an alert over the limit of the topic is refused alone, the others are stored', async () => {
     const sender = await output({ topic: await topic('narrow', 3, { 'max.message.bytes': '20000' }) });
@@ -216,7 +211,7 @@ describeWith('kafka', missingKafka(), () => {
     expect(stored.filter(({ json }) => !seen.has(json))).toEqual([]);
     expect(Math.max(...seen.values())).toBeLessThanOrEqual(2);
     expect(more.every(({ json }) => seen.get(json) === 1)).toBe(true);
-  }, 30_000);
+  });
 
   test('of several brokers one is enough; an address without a broker is told as such', async () => {
     const name = await topic('several');
@@ -300,5 +295,5 @@ describeWith('kafka', missingKafka(), () => {
     const args = ['--trace-warnings', script, broker.plain, await topic('quiet')];
     const { stdout, stderr } = await promisify(execFile)(process.execPath, args);
     expect(stdout + stderr).toBe('');
-  }, 30_000);
+  });
 });

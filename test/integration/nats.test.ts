@@ -338,7 +338,7 @@ describeWith('nats', missingNats(), () => {
     await strict.remove();
     await moody.start();
     expect(await deliver(sender, [falcoAlert()], 1)).toEqual([]);
-  }, 40_000);
+  });
 
   test('close is safe twice and while the server is away', async () => {
     const sender = await output({ hostport: `127.0.0.1:${await freePort()}` });

@@ -128,7 +128,7 @@ describeWith('redis', missingRedis(), () => {
     await moody.start();
     expect(await delivering).toEqual([]);
     expect(new Set(await listed(moody))).toEqual(new Set(alerts.map(({ json }) => json)));
-  }, 30_000);
+  });
 
   test('a server that says nothing costs one try, also in the middle of signing in', async () => {
     const silent = createServer(socket => cleanup.push(() => socket.destroy()));

@@ -39,7 +39,7 @@ describeWith('stan', missingStan() ?? missingNats(), () => {
   beforeAll(async () => {
     plain = await server();
     url = `nats://127.0.0.1:${plain.port}`;
-  }, 30_000);
+  });
 
   const texts = (channel: string, from = plain) => new StanReader(from, channel).texts();
 
@@ -214,7 +214,7 @@ describeWith('stan', missingStan() ?? missingNats(), () => {
       const innerPair = ['-tls_client_cert', client.certFile, '-tls_client_key', client.keyFile];
       secured = await server({ args: [...tls, ...inner] });
       mutual = await server({ args: [...tls, '--tlsverify', '--tlscacert', caFile, ...inner, ...innerPair] });
-    }, 30_000);
+    });
 
     const send = async (hostport: string, tls: Parameters<typeof hostOf>[0]) =>
       trySend(await output({ hostport }, hostOf(tls)), [falcoAlert()]);

@@ -24,7 +24,7 @@ describeWith('a log on a NATS server', missingNats(), () => {
 
   beforeAll(async () => {
     server = await startNats();
-  }, 30_000);
+  });
   afterAll(async () => {
     await server?.remove();
     folders.remove();

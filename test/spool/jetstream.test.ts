@@ -12,7 +12,7 @@ describeWith('JetStream', missingNats(), () => {
   let server: NatsServer;
   beforeAll(async () => {
     server = await startNats();
-  }, 30_000);
+  });
   afterAll(() => server?.remove());
 
   runSpoolSuite(
