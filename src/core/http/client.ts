@@ -87,7 +87,7 @@ class PooledClient implements HttpClient {
   }
 
   async send(unsigned: HttpRequest, until: Cancellation): Promise<HttpResponse> {
-    const request = await this.#signed(unsigned, until);
+    const request = unsigned.sign ? await unsigned.sign(this.#customised(unsigned), until) : unsigned;
     let target = this.#target(request.url);
     let headers: Readonly<Record<string, string>> = request.headers;
     let custom: ReadonlyMap<string, string> = unsigned.sign ? NO_HEADERS : this.#headers;
@@ -104,10 +104,9 @@ class PooledClient implements HttpClient {
     }
   }
 
-  async #signed(request: HttpRequest, until: Cancellation): Promise<HttpRequest> {
-    if (!request.sign) return request;
-    const headers = { ...request.headers, ...Object.fromEntries(this.#headers) };
-    return request.sign({ ...request, headers }, until);
+  /** With the configured headers among its own, where a signature covers them. */
+  #customised(request: HttpRequest): HttpRequest {
+    return { ...request, headers: { ...request.headers, ...Object.fromEntries(this.#headers) } };
   }
 
   /** Safe to call twice. Requests under way are ended: who closes has waited for those that matter. */

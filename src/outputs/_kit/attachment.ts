@@ -9,6 +9,7 @@ const MAX_TEXT = 40_000;
 const MAX_FIELD = 2_000;
 /** falcosidekick puts fields of this many characters or more across the whole width. */
 const WIDE = 36;
+const HAS_PAIRS = /[\ud800-\udbff]/;
 
 /** How a message looks. */
 export interface AttachmentStyle {
@@ -50,7 +51,8 @@ export function toAttached(alert: Alert, style: AttachmentStyle, headline: strin
   };
 }
 
-/** In characters, which are never more than UTF-16 units. */
+/** In characters, which are one or two UTF-16 units each. */
 function isNarrow(text: string): boolean {
-  return text.length < WIDE || (text.length < 2 * WIDE && [...text].length < WIDE);
+  if (text.length < WIDE || text.length >= 2 * WIDE) return text.length < WIDE;
+  return HAS_PAIRS.test(text) && [...text].length < WIDE;
 }

@@ -8,7 +8,7 @@ import {
   type Controller,
   type Endpoint,
 } from './connection.ts';
-import { encodeRequest, type WireRequest } from './request.ts';
+import { RequestEncoder, type WireRequest } from './request.ts';
 
 export interface WirePoolOptions {
   /** Scheme, host and port. */
@@ -47,6 +47,7 @@ const SWEEP_MS = 5_000;
 
 export class WirePool implements ConnectionOwner {
   readonly #options: WirePoolOptions;
+  readonly #encoder: RequestEncoder;
   readonly #all = new Set<Connection>();
   /** The one used last is used next, so that those left over come to their end. */
   readonly #idle: Connection[] = [];
@@ -59,6 +60,7 @@ export class WirePool implements ConnectionOwner {
 
   constructor(options: WirePoolOptions) {
     this.#options = options;
+    this.#encoder = new RequestEncoder(options.origin.host);
   }
 
   /**
@@ -67,7 +69,7 @@ export class WirePool implements ConnectionOwner {
    */
   dispatch(request: WireRequest, handler: AnswerHandler): void {
     if (this.#isClosed) throw closed();
-    const bytes = encodeRequest(request, this.#options.origin.host);
+    const bytes = this.#encoder.encode(request);
     const connection = this.#takeIdle();
     if (connection) {
       connection.send(bytes, handler);

@@ -1,4 +1,4 @@
-/** Requests → bytes (RFC 9112). Pure. */
+/** Requests → bytes (RFC 9112). */
 import { WireError } from './failure.ts';
 
 /** A request to one origin. */
@@ -16,12 +16,52 @@ const NAME = /^[!#$%&'*+.^_`|~0-9a-zA-Z-]+$/;
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const NOT_IN_PATH = /[^\x21-\x7e]/;
 
-/**
- * Encodes a request as one piece.
- * @param host for the `Host` header, unless the request has its own
- * @throws WireError when a header or the path cannot be written
- */
-export function encodeRequest({ method, path, headers, body }: WireRequest, host: string): Buffer {
+/** Encodes the requests to one host. Most are like the one before, but for the body: its head is not made again. */
+export class RequestEncoder {
+  readonly #host: string;
+  #last: { request: WireRequest; opening: string } | undefined;
+
+  /** @param host for the `Host` header of requests without one of their own */
+  constructor(host: string) {
+    this.#host = host;
+  }
+
+  /**
+   * A request as one piece.
+   * @throws WireError when a header or the path cannot be written
+   */
+  encode(request: WireRequest): Buffer {
+    const { method, body } = request;
+    const length = body === undefined ? 0 : Buffer.byteLength(body);
+    const isSized = length > 0 || !BODILESS.has(method);
+    const head = `${this.#openingOf(request)}${isSized ? `content-length: ${length}\r\n` : ''}\r\n`;
+    const bytes = Buffer.allocUnsafe(head.length + length);
+    bytes.write(head, 0, 'latin1');
+    if (typeof body === 'string') bytes.write(body, head.length);
+    else body?.copy(bytes, head.length);
+    return bytes;
+  }
+
+  #openingOf(request: WireRequest): string {
+    if (this.#last && isAlike(this.#last.request, request)) return this.#last.opening;
+    const opening = openingOf(request, this.#host);
+    this.#last = { request: { ...request, body: undefined }, opening };
+    return opening;
+  }
+}
+
+function isAlike(one: WireRequest, other: WireRequest): boolean {
+  const { headers } = one;
+  if (one.method !== other.method || one.path !== other.path) return false;
+  if (headers.length !== other.headers.length) return false;
+  for (let index = 0; index < headers.length; index++) {
+    if (headers[index] !== other.headers[index]) return false;
+  }
+  return true;
+}
+
+/** All of a request's head before the length of its body. @throws WireError */
+function openingOf({ method, path, headers }: WireRequest, host: string): string {
   if (NOT_IN_PATH.test(path)) throw invalid('its path');
   let lines = '';
   let isHostGiven = false;
@@ -32,15 +72,8 @@ export function encodeRequest({ method, path, headers, body }: WireRequest, host
     isHostGiven ||= name === 'host';
     lines += `${name}: ${value}\r\n`;
   }
-  const length = body === undefined ? 0 : Buffer.byteLength(body);
-  if (length > 0 || !BODILESS.has(method)) lines += `content-length: ${length}\r\n`;
   const first = `${method} ${path} HTTP/1.1\r\n${isHostGiven ? '' : `host: ${host}\r\n`}`;
-  const head = `${first}connection: keep-alive\r\n${lines}\r\n`;
-  const bytes = Buffer.allocUnsafe(head.length + length);
-  bytes.write(head, 0, 'latin1');
-  if (typeof body === 'string') bytes.write(body, head.length);
-  else body?.copy(bytes, head.length);
-  return bytes;
+  return `${first}connection: keep-alive\r\n${lines}`;
 }
 
 function invalid(what: string): WireError {

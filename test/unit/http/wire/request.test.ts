@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { encodeRequest, type WireRequest } from '../../../../src/core/http/wire/request.ts';
+import { RequestEncoder, type WireRequest } from '../../../../src/core/http/wire/request.ts';
+
+const PLAIN: WireRequest = { method: 'POST', path: '/', headers: [], body: undefined };
 
 const encode = (over: Partial<WireRequest> = {}, host = 'a.example') =>
-  encodeRequest({ method: 'POST', path: '/', headers: [], body: undefined, ...over }, host).toString(
-    'latin1',
-  );
+  new RequestEncoder(host).encode({ ...PLAIN, ...over }).toString('latin1');
 
 describe('a request', () => {
   test('is one piece, with its length in bytes', () => {
@@ -32,6 +32,25 @@ describe('a request', () => {
 
   test('keeps the bytes of a header as they are', () => {
     expect(encode({ headers: ['x', '\tgroÃ\x9f\xff'] })).toContain('x: \tgroÃ\x9f\xff\r\n');
+  });
+
+  test('is the same whatever was sent before it', () => {
+    const encoder = new RequestEncoder('a.example');
+    const requests: Partial<WireRequest>[] = [
+      { body: 'one' },
+      { body: 'more' },
+      { body: undefined },
+      { method: 'GET' },
+      { method: 'GET', path: '/b' },
+      { path: '/b', headers: ['x', '1'] },
+      { path: '/b', headers: ['x', '2'] },
+      { path: '/b', headers: ['y', '2'] },
+      { path: '/b', headers: ['y', '2', 'z', '3'] },
+      { path: '/b', headers: ['y', '2'] },
+    ];
+    for (const request of requests) {
+      expect(encoder.encode({ ...PLAIN, ...request }).toString('latin1')).toBe(encode(request));
+    }
   });
 
   const unsound = ['a\r\nb: c', 'a\nb', 'a\rb', 'a\0', 'a\x7f', 'a\x1f', 'ā', '€', '\u2028'];
