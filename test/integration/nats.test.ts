@@ -46,6 +46,16 @@ async function listen(connection: NatsConnection, subject = 'falco.>'): Promise<
   return seen;
 }
 
+/** All messages of a stream, as texts. */
+async function storedIn(connection: NatsConnection, stream: string): Promise<string[]> {
+  const consumer = await jetstream(connection, { timeout: 20_000 }).consumers.get(stream);
+  const { num_pending: pending } = await consumer.info();
+  const texts: string[] = [];
+  if (pending === 0) return texts;
+  for await (const message of await consumer.fetch({ max_messages: pending })) texts.push(message.string());
+  return texts;
+}
+
 describeWith('nats', missingNats(), () => {
   let plain: NatsServer;
   let reader: NatsConnection;
@@ -200,16 +210,11 @@ describeWith('nats', missingNats(), () => {
       ).resolves.toBeInstanceOf(RetriableError);
       await shaky.start();
       expect([...(await half), ...(await rest)]).toEqual([]);
-      const stored = new Map<string, number>();
       // What the first client asks while it is still reconnecting would be lost.
-      const reader = await client(shaky.port);
-      const consumer = await jetstream(reader, { timeout: 20_000 }).consumers.get('ALL');
-      const { num_pending: pending } = await consumer.info();
-      for await (const message of await consumer.fetch({ max_messages: pending })) {
-        stored.set(message.string(), (stored.get(message.string()) ?? 0) + 1);
-      }
-      expect(alerts.filter(({ json }) => !stored.has(json))).toEqual([]);
-      if ('jetstream' in config) expect([...stored.values()].every(count => count === 1)).toBe(true);
+      const stored = await storedIn(await client(shaky.port), 'ALL');
+      const different = new Set(stored);
+      expect(alerts.filter(({ json }) => !different.has(json))).toEqual([]);
+      if ('jetstream' in config) expect(stored).toHaveLength(different.size);
     },
     60_000,
   );
@@ -227,17 +232,12 @@ describeWith('nats', missingNats(), () => {
         config: { nats: { hostport: `127.0.0.1:${shaky.port}`, ...config } },
         stop: () => shaky.stop(),
         start: () => shaky.start(),
+        // Without JetStream's answer the server has a message before its stream has stored it.
+        stopsIdle: !('jetstream' in config),
         received: async () => {
           const own = await connect({ servers: `127.0.0.1:${shaky.port}` });
           try {
-            const consumer = await jetstream(own, { timeout: 20_000 }).consumers.get('ALL');
-            const { num_pending: pending } = await consumer.info();
-            const texts: string[] = [];
-            if (pending === 0) return texts;
-            for await (const message of await consumer.fetch({ max_messages: pending })) {
-              texts.push(message.string());
-            }
-            return texts;
+            return await storedIn(own, 'ALL');
           } finally {
             await own.close();
           }

@@ -17,7 +17,10 @@ export interface Broker {
   start(): Promise<void>;
   /** What has arrived, as texts that hold each alert's `output`; repeats included. May fail while the server comes up. */
   received(): Promise<readonly string[]>;
-  /** Whether it is to be stopped when it has read all: what lies unread in a UDP socket dies with it, and nobody is told. */
+  /**
+   * For protocols without an answer that a message is stored: it is stopped when it has stored all, as what lies in its
+   * socket or memory dies with it, and nobody is told.
+   */
   stopsIdle?: boolean;
 }
 
@@ -38,6 +41,7 @@ export async function survivesOutage(broker: Broker): Promise<{ duplicates: numb
     const arrived = async (count: number) => {
       try {
         numbers = numbersIn(await broker.received());
+        problem = undefined;
       } catch (error) {
         problem = error;
       }
@@ -46,7 +50,7 @@ export async function survivesOutage(broker: Broker): Promise<{ duplicates: numb
     await until('the first alert is there', () => arrived(1));
     const before = broker.stopsIdle ? PER_SECOND : ALERTS - 1;
     const running = load.run(before, PER_SECOND);
-    if (broker.stopsIdle) await running.then(() => until('all is read', () => arrived(1 + before)));
+    if (broker.stopsIdle) await running.then(() => until('all is stored', () => arrived(1 + before)));
     else await sleep(1_000);
     await broker.stop();
     const rest = load.run(ALERTS - 1 - before, PER_SECOND);
