@@ -13,7 +13,7 @@ const NEEDED_MAJOR = 24;
 
 // Alerts are short-lived and bounded in number. V8 sizes its heap for programs that are neither: measured at 1,000
 // alerts a second with an output dead, its defaults take 350 MiB. The nursery holds what comes in a tenth of a second
-// with ten outputs; with half of it an alert costs a sixth more CPU time, with twice as much it costs the same.
+// with ten outputs, which is longer than nearly all alerts live.
 const DAEMON_FLAGS = ['--min-semi-space-size=16', '--max-semi-space-size=16', '--max-old-space-size=768'];
 // Not among the flags above, as a later V8 may not know them.
 const TUNING = [
@@ -21,7 +21,7 @@ const TUNING = [
   // is in use: with so little in use that is always.
   '--heap-growing-percent=100',
   // Objects of code that once made long-lived ones are put among the old at once. What they refer to then lives until
-  // the next full collection: in one run out of three a tenth of what alerts allocate.
+  // the next full collection (docs/performance.md).
   '--no-allocation-site-pretenuring',
 ];
 
