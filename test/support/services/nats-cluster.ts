@@ -1,6 +1,9 @@
 /** A NATS cluster with JetStream: three servers on this machine that know each other. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { findProgram, freePorts, launch, listens, type Running, scratch } from './process.ts';
 
 export interface ClusterNode {
@@ -9,6 +12,9 @@ export interface ClusterNode {
   /** Ends it as a crash would. */
   kill(): Promise<void>;
   stop(): Promise<void>;
+  /** It does nothing any more, and its connections stay, as with a machine that hangs. */
+  freeze(): void;
+  thaw(): void;
   /** Starts it again with its data. */
   start(): Promise<void>;
 }
@@ -19,6 +25,11 @@ export interface NatsCluster {
   servers: string[];
   /** The node that leads a stream. */
   leaderOf(stream: string): Promise<ClusterNode>;
+  /**
+   * Moves the lead of a stream's consumer to a node that leads neither the stream nor the cluster.
+   * @returns that node, and the one that leads the stream
+   */
+  leadConsumerAlone(stream: string, consumer: string): Promise<{ alone: ClusterNode; other: ClusterNode }>;
   /** Ends it and removes its data. */
   remove(): Promise<void>;
 }
@@ -64,6 +75,24 @@ export async function startNatsCluster(): Promise<NatsCluster> {
         if (leader) return leader;
       }
       throw new Error(`the stream ${stream} has no leader`);
+    },
+    leadConsumerAlone: async (stream, consumer) => {
+      const connection = await connect({ servers: clients.map(port => `127.0.0.1:${port}`) });
+      try {
+        const manager = await jetstreamManager(connection);
+        const nodeOf = (name?: string) => nodes.find(node => node.name === name);
+        for (;;) {
+          const { cluster: ofStream } = await manager.streams.info(stream);
+          const { cluster: ofConsumer } = await manager.consumers.info(stream, consumer);
+          const { meta_cluster: meta } = await nodes[0]!.ask();
+          const [other, alone] = [nodeOf(ofStream?.leader), nodeOf(ofConsumer?.leader)];
+          if (other && alone && other !== alone && alone.name !== meta?.leader) return { alone, other };
+          await connection.request(`$JS.API.CONSUMER.LEADER.STEPDOWN.${stream}.${consumer}`);
+          await sleep(500);
+        }
+      } finally {
+        await connection.close();
+      }
     },
     remove: async () => {
       await Promise.all(nodes.map(node => node.kill()));
@@ -112,6 +141,14 @@ class Node implements ClusterNode {
   async kill(): Promise<void> {
     await this.#running?.stop('SIGKILL');
     this.#running = undefined;
+  }
+
+  freeze(): void {
+    process.kill(this.#running!.pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    process.kill(this.#running!.pid, 'SIGCONT');
   }
 
   async ask(): Promise<Monitor> {

@@ -4,7 +4,7 @@ import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';
 import { fromToken, namesOf, toToken } from '../../../src/core/spool/jetstream/names.ts';
 import { lease } from '../../../src/core/spool/jetstream/rate-limit.ts';
 import { Recent } from '../../../src/core/spool/jetstream/recent.ts';
-import { firstSince } from '../../../src/core/spool/jetstream/retention.ts';
+import { firstSince, settledBy } from '../../../src/core/spool/jetstream/retention.ts';
 import { alertStream, differences, unfitness } from '../../../src/core/spool/jetstream/setup.ts';
 import { jetStreamConfig } from '../../support/jetstream.ts';
 import { numbered, SPOOL } from '../../support/spool.ts';
@@ -78,6 +78,24 @@ describe('where a time begins in a stream', () => {
 
   test('what is gone is older than what is there', async () => {
     expect(await firstSince({ first: 1, end: 20 }, 0, storedAt)).toBe(10);
+  });
+});
+
+describe('what a consumer has settled', () => {
+  const place = (consumer: number, stream: number) => ({
+    consumer_seq: consumer,
+    stream_seq: stream,
+    last_active: 0,
+  });
+
+  test.each([
+    ['all that it was handed', place(7, 17), place(7, 17), 0, 17],
+    ['all before the first that is in hand', place(7, 17), place(4, 14), 2, 14],
+    // An old floor stays where it was when what lay behind it was dropped.
+    ['all, whatever the floor says, when nothing is in hand', place(7, 17), place(4, 14), 0, 17],
+    ['nothing yet', place(0, 0), place(0, 0), 0, 0],
+  ])('%s', (_, delivered, ack_floor, num_ack_pending, expected) => {
+    expect(settledBy({ delivered, ack_floor, num_ack_pending })).toBe(expected);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Drops from the stream what every output has settled and the history does not keep. */
-import type { StreamInfo } from '@nats-io/jetstream';
+import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream';
 import type { SpoolConfig } from '../../config/types.ts';
 import type { Session } from './link.ts';
 
@@ -30,25 +30,43 @@ export async function firstSince(
   return low;
 }
 
-/** The lowest sequence that some consumer has not settled; the end of the stream when there is none. */
-export async function lowestUnsettled({ manager }: Session, stream: string, end: number): Promise<number> {
-  let lowest = end;
-  for await (const { ack_floor, num_pending, num_ack_pending } of manager.consumers.list(stream)) {
-    if (num_pending + num_ack_pending > 0) lowest = Math.min(lowest, ack_floor.stream_seq + 1);
-  }
-  return lowest;
+/**
+ * The sequence up to and with which a consumer has settled all. Not by `num_pending`: the copy of the stream that a
+ * consumer's leader counts in may be behind the stream's own, and then calls nothing pending what it has not seen.
+ */
+export function settledBy({
+  delivered,
+  ack_floor,
+  num_ack_pending,
+}: Pick<ConsumerInfo, 'delivered' | 'ack_floor' | 'num_ack_pending'>): number {
+  return num_ack_pending === 0 ? delivered.stream_seq : ack_floor.stream_seq;
+}
+
+/**
+ * The lowest sequence that some consumer has not settled, at most the end of the stream. 0 when not every consumer is
+ * known: a cluster leaves those out of its list whose leader does not answer in time.
+ */
+async function lowestUnsettled({ manager }: Session, { state, config }: StreamInfo): Promise<number> {
+  const settled = new Map<string, number>();
+  for await (const info of manager.consumers.list(config.name)) settled.set(info.name, settledBy(info));
+  if (settled.size < state.consumer_count) return 0;
+  return Math.min(state.last_seq, ...settled.values()) + 1;
 }
 
 /** Drops settled alerts beyond the history's bytes and age; with `all` every settled one. */
 export async function trimStream(
   session: Session,
-  { state, config: { name } }: StreamInfo,
+  info: StreamInfo,
   config: Pick<SpoolConfig, 'historyBytes' | 'historyAgeMs'>,
   now: number,
   all = false,
 ): Promise<void> {
+  const {
+    state,
+    config: { name },
+  } = info;
   if (state.messages === 0) return;
-  const settled = { first: state.first_seq, end: await lowestUnsettled(session, name, state.last_seq + 1) };
+  const settled = { first: state.first_seq, end: await lowestUnsettled(session, info) };
   if (settled.end <= settled.first) return;
   // Sizes of single messages are not known: they are taken for about equal.
   const kept = Math.floor(config.historyBytes / (state.bytes / state.messages));
