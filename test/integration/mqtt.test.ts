@@ -60,7 +60,7 @@ describeWith('mqtt', missingMosquitto(), () => {
     return {
       seen,
       async texts(count) {
-        await expect.poll(() => seen.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(count);
+        await expect.poll(() => seen.length).toBeGreaterThanOrEqual(count);
         return seen.map(({ payload }) => payload.toString());
       },
     };

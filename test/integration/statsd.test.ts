@@ -54,7 +54,7 @@ async function output(port: number, host: Host, config: Record<string, unknown> 
 async function expectCounters(from: Statsd, expected: Record<string, number>, prefix = 'falcosidekick.') {
   const read = async () =>
     Object.fromEntries(Object.entries(await from.counters()).filter(([name]) => name.startsWith(prefix)));
-  await expect.poll(read, { timeout: 30_000 }).toEqual(expected);
+  await expect.poll(read).toEqual(expected);
 }
 
 describeWith('statsd', missingStatsd(), () => {

@@ -35,7 +35,7 @@ async function output(config: Record<string, unknown>, tls: Partial<TlsSettings>
 
 /** The newest messages, when there are that many more than before. */
 async function arrived(from: Rsyslog, before: number, count: number): Promise<SyslogMessage[]> {
-  await expect.poll(async () => (await from.received()).length, { timeout: 30_000 }).toBe(before + count);
+  await expect.poll(async () => (await from.received()).length).toBe(before + count);
   return (await from.received()).slice(before);
 }
 

@@ -13,7 +13,7 @@ import { describeWith } from '../support/services/need.ts';
 import { freePort } from '../support/services/process.ts';
 import { drain, logged, numbered, numberedTo, numberOf, pullAll, SPOOL } from '../support/spool.ts';
 
-const PATIENCE = { timeout: 15_000, interval: 50 };
+const PATIENCE = { timeout: 30_000, interval: 50 };
 const QUIET_MS = 400;
 
 describeWith('a log on a NATS server', missingNats(), () => {

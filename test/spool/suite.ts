@@ -16,7 +16,7 @@ import { drain, logged, numbered, numberedTo, numberOf, pullAll } from '../suppo
 const error = new RetriableError('not now', { reason: 'server_error' });
 const refused = new PermanentError('status 400', { reason: 'client_error' });
 const forever = new AbortController().signal;
-const PATIENCE = { timeout: 10_000, interval: 20 };
+const PATIENCE = { timeout: 30_000, interval: 20 };
 
 /** Whether nothing has gone missing between what is there and what was dropped. */
 const adds = (total: number) => (stats: ConsumerStats) => stats.depth + stats.dropped === total;
