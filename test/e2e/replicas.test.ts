@@ -79,6 +79,7 @@ describeWith('three replicas on JetStream', missingNats(), () => {
       console.log(
         `${name}: ${acknowledged.length} of ${ALERTS} acknowledged, all arrived; duplicates: webhook ${sink.duplicates}, with an idempotency key ${stored.length - new Set(stored).size}`,
       );
+      for (const { logs } of replicas) expect(logs).not.toContain('stream on NATS was lost');
       expect(stored.length).toBe(new Set(stored).size);
       expect(sink.duplicates).toBeLessThan(ALERTS / 10);
     } finally {

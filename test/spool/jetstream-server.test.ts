@@ -4,6 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { JetStreamConfig, SpoolConfig } from '../../src/core/config/types.ts';
+import { RetriableError } from '../../src/core/errors.ts';
 import type { Spool } from '../../src/core/spool/contract.ts';
 import { inspectJetStream } from '../../src/core/spool/jetstream/inspect.ts';
 import { Folders, jetStreamConfig, openOnServer } from '../support/jetstream.ts';
@@ -214,6 +215,30 @@ describeWith('a log on a NATS server', missingNats(), () => {
     });
     await spool.append(numberedTo(3, 6));
     expect((await pullAll(consumer, 3)).map(numberOf)).toEqual([6, 7, 8]);
+  }, 60_000);
+
+  test('a stream that is lost is made again; what is in hand and what comes then arrives', async () => {
+    const spool = await open(onServer());
+    const consumer = spool.consumer('a');
+    await spool.append(numberedTo(9));
+    const early = await pullAll(consumer, 9);
+    for (const delivery of early.slice(0, 3)) delivery.ack();
+    await expect.poll(() => consumer.stats().depth, PATIENCE).toBe(6);
+    for (const delivery of early.slice(3, 6))
+      delivery.retry(0, new RetriableError('not now', { reason: 'network' }));
+    await (await manager()).streams.delete(config.stream);
+    await spool.append(numberedTo(9, 10));
+    const numbers = new Set<number>();
+    const arrive = async () => {
+      for (const delivery of await drain(consumer, QUIET_MS)) {
+        numbers.add(numberOf(delivery));
+        delivery.ack();
+      }
+      return [...numbers].sort((a, b) => a - b);
+    };
+    await expect.poll(arrive, PATIENCE).toEqual([4, 5, 6, ...Array.from({ length: 9 }, (_, i) => 10 + i)]);
+    for (const delivery of early.slice(6)) delivery.ack();
+    await expect.poll(() => consumer.stats().depth, PATIENCE).toBe(0);
   }, 60_000);
 
   test('the stream follows the configuration; one of no use is told of and never written to', async () => {

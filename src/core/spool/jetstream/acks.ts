@@ -18,7 +18,8 @@ const TERM = encode('+TERM');
 const CONFIRM_MS = 100;
 
 interface Answer {
-  reply: string;
+  /** Where it goes; undefined: there is nobody to answer. */
+  reply: string | undefined;
   payload: Uint8Array;
 }
 
@@ -39,8 +40,13 @@ export class Acks {
     this.#connection = undefined;
   }
 
+  /** The stream that the answers are about is no more: in a new one they would be taken for others'. */
+  forget(): void {
+    this.#open = [];
+  }
+
   /** Done with it. */
-  ack(reply: string): void {
+  ack(reply: string | undefined): void {
     this.#answer({ reply, payload: ACK });
   }
 
@@ -50,14 +56,14 @@ export class Acks {
   }
 
   /** For any replica, after that time at the earliest. */
-  nak(reply: string, afterMs = 0): void {
+  nak(reply: string | undefined, afterMs = 0): void {
     const payload =
       afterMs > 0 ? encode(`-NAK ${JSON.stringify({ delay: Math.ceil(afterMs) * 1_000_000 })}`) : NAK;
     this.#answer({ reply, payload });
   }
 
   /** Still in our hands. Not worth repeating. */
-  inProgress(reply: string): void {
+  inProgress(reply: string | undefined): void {
     this.#publish({ reply, payload: IN_PROGRESS });
   }
 
@@ -68,12 +74,14 @@ export class Acks {
   }
 
   #answer(answer: Answer): void {
+    if (answer.reply === undefined) return;
     this.#open.push(answer);
     this.#publish(answer);
     this.#confirmSoon();
   }
 
   #publish({ reply, payload }: Answer): void {
+    if (reply === undefined) return;
     try {
       this.#connection?.publish(reply, payload);
     } catch {

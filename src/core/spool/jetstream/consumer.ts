@@ -95,6 +95,12 @@ export class StreamConsumer implements Consumer {
     this.#puller.down();
   }
 
+  /** The stream is no more, and another is in its place. */
+  orphan(): void {
+    this.lane.orphan();
+    this.#countedTo = 0;
+  }
+
   async pull(max: number, signal: AbortSignal): Promise<Delivery[]> {
     while (this.#isOpen && !signal.aborted && max >= 1) {
       const deliveries = this.take(max);

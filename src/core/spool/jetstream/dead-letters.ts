@@ -40,7 +40,7 @@ export class StreamDeadLetters implements DeadLetters {
 
   /** Stores the letter of an alert of the log. Giving up the same one twice makes one letter. */
   async addOnce(letter: NewLetter, offset: number): Promise<void> {
-    await this.#store(letter, `${letter.output}/${offset}`);
+    await this.#store(letter, `${letter.output}/${offset}/${letter.alert.uuid}`);
   }
 
   list(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {

@@ -16,13 +16,13 @@ export interface Keeper {
 }
 
 export class Held implements Delivery, Waiting {
-  /** Sequence in the stream. */
-  readonly offset: number;
+  /** Sequence in the stream; below zero when the stream that it came from is no more. */
+  offset: number;
   readonly appendedAt: number;
   readonly alert: Alert;
   readonly attempt: number;
-  /** Subject that takes what becomes of it. */
-  reply: string;
+  /** Subject that takes what becomes of it; undefined when nobody has to know. */
+  reply: string | undefined;
   state: HeldState = 'ready';
   /** When its next try is due, on the monotonic clock. */
   due = 0;

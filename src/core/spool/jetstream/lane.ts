@@ -21,6 +21,8 @@ const OURS_AFTER_DUE_MS = 5_000;
 /** We let go of it a little earlier than the server does. */
 const LET_GO_MS = 1_000;
 const BURY_AGAIN_MS = 30_000;
+/** What was settled is known for so long, should the server hand it out once more. */
+const REMEMBERED_MS = ACK_WAIT_MS * 1.5;
 /** Longest error text kept with a dead letter. */
 const MAX_ERROR_CHARS = 2_000;
 
@@ -45,7 +47,8 @@ export class Lane implements Keeper {
   #freshAt = 0;
   /** To be tried again, the next due on top. What is `gone` meanwhile is passed over. */
   readonly #again = new RetryHeap<Held>();
-  readonly #settled = new Recent(ACK_WAIT_MS * 1.5);
+  #settled = new Recent(REMEMBERED_MS);
+  #orphans = 0;
   #bytes = 0;
   #isOpen = false;
 
@@ -102,6 +105,21 @@ export class Lane implements Keeper {
   /** Nobody takes any more. What was handed out may still be acked; the rest stays for a successor. */
   close(): void {
     this.#isOpen = false;
+  }
+
+  /**
+   * The stream that everything came from is no more, and another is in its place. What is in hand exists only here: it
+   * stays, out of the way of the new alerts that come under the same numbers.
+   */
+  orphan(): void {
+    const all = [...this.#table.values()];
+    this.#table.clear();
+    for (const held of all) {
+      held.offset = --this.#orphans;
+      held.reply = undefined;
+      this.#table.set(held.offset, held);
+    }
+    this.#settled = new Recent(REMEMBERED_MS);
   }
 
   /** An alert has come from the server. */
@@ -172,7 +190,7 @@ export class Lane implements Keeper {
       if (held.state === 'waiting') {
         const isLost = held.due + OURS_AFTER_DUE_MS - LET_GO_MS < now;
         if (isLost && held.offset >= first) this.#forget(held);
-      } else if (held.state === 'ready' && !isWanted) {
+      } else if (held.state === 'ready' && !isWanted && held.reply !== undefined) {
         this.#giveBack(held);
       } else if (now - held.touchedAt > TOUCH_MS) {
         this.#touch(held, now);
@@ -184,12 +202,17 @@ export class Lane implements Keeper {
   release(): string | undefined {
     const all = [...this.#table.values()];
     for (const held of all) this.#giveBack(held);
-    return all[0]?.reply;
+    const { log, output } = this.#options;
+    const alerts = all.filter(({ reply }) => reply === undefined).length;
+    if (alerts > 0)
+      log.error({ output, alerts }, 'alerts of a stream that is no more could not be delivered');
+    return all.find(({ reply }) => reply !== undefined)?.reply;
   }
 
   acked(held: Held): void {
     if (this.#table.get(held.offset) !== held) return;
     this.#forget(held);
+    if (held.reply === undefined) return;
     this.#settled.add(held.offset, performance.now());
     this.#options.acks.ack(held.reply);
   }

@@ -49,8 +49,9 @@ export class Numbers {
   }
 
   async #ask(session: Session): Promise<void> {
-    const { state, outputs, drops } = this.#options;
+    const { link, state, outputs, drops } = this.#options;
     await state.refresh(session);
+    if (outputs.isOutOfStep) return link.renew();
     drops.add(await outputs.refresh(session));
   }
 }

@@ -36,6 +36,8 @@ export class Outputs {
   /** The outputs there are; undefined until somebody has said. */
   #wanted: ReadonlySet<string> | undefined;
   #unreadable = 0;
+  /** That of the stream which the consumers belong to. */
+  #generation = 0;
 
   constructor(options: OutputsOptions) {
     this.#options = options;
@@ -105,6 +107,7 @@ export class Outputs {
   /** Sees to it that all are on the server, before the session is used. */
   async prepare(session: Session): Promise<void> {
     this.#made.clear();
+    this.#heedStream();
     for (const name of [...this.#consumers.keys()]) {
       await ensureConsumer(session.manager, this.#options.stream, name, this.#startOf(name));
       this.#made.add(name);
@@ -141,6 +144,11 @@ export class Outputs {
     return lost;
   }
 
+  /** Whether another stream was found in the place of the one that the consumers belong to. */
+  get isOutOfStep(): boolean {
+    return this.#generation !== this.#options.state.generation;
+  }
+
   /** Regular care. */
   sweep(): void {
     for (const { consumer } of this.#consumers.values()) consumer.sweep(this.#options.state.first);
@@ -172,13 +180,22 @@ export class Outputs {
     void making.finally(() => this.#making.delete(making));
   }
 
+  /** When the stream is another one, its sequences mean other alerts. */
+  #heedStream(): void {
+    if (!this.isOutOfStep) return;
+    const { state, acks, log } = this.#options;
+    this.#generation = state.generation;
+    acks.forget();
+    for (const { consumer } of this.#consumers.values()) consumer.orphan();
+    log.error({}, 'the stream on NATS was lost: what outputs had not read of it is gone');
+  }
+
   /** Where the consumer begins should there be none on the server. */
   #startOf(name: string): Start | number {
     const { consumer, start } = this.#consumers.get(name)!;
+    // Undefined unless the server has lost it.
     const { resumeAt } = consumer;
-    if (resumeAt === undefined) return start;
-    // The server has lost it. A stream that was made anew is read from its beginning.
-    return resumeAt > this.#options.state.next ? 'beginning' : Math.max(1, resumeAt);
+    return resumeAt === undefined ? start : Math.max(1, resumeAt);
   }
 
   #pullFailed(output: string, error: unknown): void {

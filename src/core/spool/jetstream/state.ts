@@ -11,6 +11,8 @@ export class StreamState {
   #last = 0;
   #next = 1;
   #oldestAt: number | undefined;
+  #created: string | undefined;
+  #generation = 0;
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
   constructor(stream: string) {
@@ -41,6 +43,11 @@ export class StreamState {
     return this.#messages === 0 ? undefined : this.#oldestAt;
   }
 
+  /** Counts how often another stream was found in the place of the one there was. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** How old this is, in milliseconds. */
   get ageMs(): number {
     return performance.now() - this.#refreshedAt;
@@ -54,9 +61,12 @@ export class StreamState {
   async refresh({ manager }: Session): Promise<StreamInfo> {
     const info = await manager.streams.info(this.#stream);
     const { messages, bytes, first_seq, last_seq } = info.state;
-    const isSame = this.#messages > 0 && first_seq === this.#first && this.#oldestAt !== undefined;
-    // A stream that was made anew begins anew.
-    this.#next = last_seq < this.#first - 1 ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
+    const isAnother = this.#created !== undefined && info.created !== this.#created;
+    this.#created = info.created;
+    if (isAnother) this.#generation++;
+    const isSame =
+      !isAnother && this.#messages > 0 && first_seq === this.#first && this.#oldestAt !== undefined;
+    this.#next = isAnother ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
     this.#messages = messages;
     this.#bytes = bytes;
     this.#first = messages === 0 ? last_seq + 1 : first_seq;
