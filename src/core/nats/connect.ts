@@ -30,7 +30,8 @@ export interface NatsTarget {
 /** How long a server may take to say hello, in milliseconds. */
 const CONNECT_MS = 5000;
 const RECONNECT_MS = 500;
-const PING_MS = 30_000;
+/** Three that go unanswered end the connection: the next server is tried. */
+const PING_MS = 5_000;
 
 /**
  * Connects once; the connection reconnects by itself from then on.
