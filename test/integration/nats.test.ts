@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Output } from '../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../src/core/errors.ts';
 import nats from '../../src/outputs/nats/index.ts';
-import { survivesOutage } from '../support/broker-outage.ts';
+import { goesAway, survivesOutage, WAYS } from '../support/broker-outage.ts';
 import { EXACT_TIME, falcoAlert, falcoAlerts } from '../support/services/alerts.ts';
 import { type Authority, createAuthority } from '../support/services/certificates.ts';
 import { deliver, failureOf, hostOf, openOutput, trySend } from '../support/services/drive.ts';
@@ -222,18 +222,19 @@ describeWith('nats', missingNats(), () => {
   );
 
   test.each([
-    ['core NATS', { subjecttemplate: 'core.trial' }],
-    ['JetStream', { subjecttemplate: 'js.trial', jetstream: true }],
+    ['core NATS', WAYS[0], { subjecttemplate: 'core.trial' }],
+    ['core NATS', WAYS[1], { subjecttemplate: 'core.trial' }],
+    ['JetStream', WAYS[0], { subjecttemplate: 'js.trial', jetstream: true }],
+    ['JetStream', WAYS[1], { subjecttemplate: 'js.trial', jetstream: true }],
   ])(
-    '%s: a server that is stopped for a while loses nothing',
-    async (_, config) => {
+    '%s: a server that %s in the middle of 5,000 alerts loses none',
+    async (_, way, config) => {
       const shaky = await server();
       const manager = await jetstreamManager(await client(shaky.port), { timeout: 20_000 });
       await manager.streams.add({ name: 'ALL', subjects: ['core.>', 'js.>'] });
       const { duplicates } = await survivesOutage({
         config: { nats: { hostport: `127.0.0.1:${shaky.port}`, ...config } },
-        stop: () => shaky.stop(),
-        start: () => shaky.start(),
+        ...goesAway(way, shaky),
         // Without JetStream's answer the server has a message before its stream has stored it.
         stopsIdle: !('jetstream' in config),
         received: async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Alert, Output } from '../../src/core/contract.ts';
 import { PartialError, RetriableError } from '../../src/core/errors.ts';
 import redis from '../../src/outputs/redis/index.ts';
-import { survivesOutage } from '../support/broker-outage.ts';
+import { goesAway, survivesOutage, WAYS } from '../support/broker-outage.ts';
 import { EXACT_TIME, falcoAlert, falcoAlerts } from '../support/services/alerts.ts';
 import { type Authority, createAuthority } from '../support/services/certificates.ts';
 import { deliver, failureOf, hostOf, openOutput, trySend } from '../support/services/drive.ts';
@@ -246,13 +246,16 @@ describeWith('redis', missingRedis(), () => {
     });
   });
 
-  test('ten seconds without the server in the middle of 5,000 alerts lose none', async () => {
-    const broker = await server();
-    await survivesOutage({
-      config: { redis: { address: at(broker.port) } },
-      stop: () => broker.stop(),
-      start: () => broker.start(),
-      received: () => listed(broker),
-    });
-  }, 120_000);
+  test.each(WAYS)(
+    'a server that %s in the middle of 5,000 alerts loses none',
+    async way => {
+      const broker = await server();
+      await survivesOutage({
+        config: { redis: { address: at(broker.port) } },
+        ...goesAway(way, broker),
+        received: () => listed(broker),
+      });
+    },
+    120_000,
+  );
 });

@@ -2,10 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { Load, TestDaemon, until } from '../e2e/support.ts';
+import type { Restartable } from './services/process.ts';
 
 const ALERTS = 5_000;
 const PER_SECOND = 400;
 const DOWN_MS = 10_000;
+/** Longer than a try of the daemon may take. */
+const HANGS_MS = 15_000;
 
 export interface Broker {
   /** Sections of the configuration that deliver to it. */
@@ -22,6 +25,20 @@ export interface Broker {
    * socket or memory dies with it, and nobody is told.
    */
   stopsIdle?: boolean;
+  /** The server is not stopped but hangs. */
+  hangs?: boolean;
+}
+
+/** In which ways a server goes away. */
+export const WAYS = ['is stopped', 'hangs'] as const;
+
+/** How a server goes away in that way, and comes back. */
+export function goesAway(
+  way: (typeof WAYS)[number],
+  server: Pick<Restartable, 'stop' | 'start' | 'freeze' | 'thaw'>,
+): Pick<Broker, 'stop' | 'start' | 'hangs'> {
+  if (way === 'is stopped') return { stop: () => server.stop(), start: () => server.start() };
+  return { stop: async () => server.freeze(), start: async () => server.thaw(), hangs: true };
 }
 
 /** The numbers of the alerts in what has arrived, by their output text. */
@@ -29,7 +46,7 @@ export function numbersIn(texts: readonly string[]): number[] {
   return texts.flatMap(text => [...text.matchAll(/alert number (\d+)/g)].map(match => Number(match[1])));
 }
 
-/** Posts alerts while the server is stopped for 10 s; every acknowledged one has to arrive. Takes about 20 s. */
+/** Posts alerts while the server is away for 10 s or 15 s; every acknowledged one has to arrive. Takes about 20 s. */
 export async function survivesOutage(broker: Broker): Promise<{ duplicates: number }> {
   const daemon = new TestDaemon();
   await daemon.start(broker.config, { env: broker.env });
@@ -54,7 +71,7 @@ export async function survivesOutage(broker: Broker): Promise<{ duplicates: numb
     else await sleep(1_000);
     await broker.stop();
     const rest = load.run(ALERTS - 1 - before, PER_SECOND);
-    await sleep(DOWN_MS);
+    await sleep(broker.hangs ? HANGS_MS : DOWN_MS);
     await broker.start();
     await Promise.all([running, rest]);
     expect(load.acknowledged.size).toBe(ALERTS);

@@ -38,7 +38,7 @@ export interface ReadRecord {
   crc32: number;
 }
 
-export interface KafkaBroker {
+export interface KafkaBroker extends Pick<Running, 'freeze' | 'thaw'> {
   /** `host:port` of each listener. */
   plain: string;
   sasl: string;
@@ -94,6 +94,8 @@ export async function startKafka(authority: Authority): Promise<KafkaBroker> {
     admin,
     read: counts => read(plain, counts),
     stop: async signal => running?.stop(signal),
+    freeze: () => running?.freeze(),
+    thaw: () => running?.thaw(),
     start: async () => {
       running = await launch({
         command: findProgram('java')!,

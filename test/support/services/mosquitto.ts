@@ -3,7 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Authority } from './certificates.ts';
-import { findProgram, freePorts, listens, restartable, scratch } from './process.ts';
+import { findProgram, freePorts, listens, type Restartable, restartable, scratch } from './process.ts';
 
 const run = promisify(execFile);
 
@@ -17,7 +17,7 @@ export function missingMosquitto(): string | undefined {
     : 'mosquitto is not installed';
 }
 
-export interface MosquittoServer {
+export interface MosquittoServer extends Pick<Restartable, 'freeze' | 'thaw'> {
   /** Port of each listener: open to all, with a user, TLS, TLS with a client certificate, WebSockets without and with TLS. */
   ports: Record<'plain' | 'login' | 'tls' | 'mutualTls' | 'websocket' | 'secureWebsocket', number>;
   stop(): Promise<void>;

@@ -144,11 +144,11 @@ class Node implements ClusterNode {
   }
 
   freeze(): void {
-    process.kill(this.#running!.pid, 'SIGSTOP');
+    this.#running!.freeze();
   }
 
   thaw(): void {
-    process.kill(this.#running!.pid, 'SIGCONT');
+    this.#running!.thaw();
   }
 
   async ask(): Promise<Monitor> {

@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
-import { findProgram, freePort, listens, restartable, scratch } from './process.ts';
+import { findProgram, freePort, listens, type Restartable, restartable, scratch } from './process.ts';
 
 /** Why there is no NATS server; undefined when there is one. */
 export function missingNats(): string | undefined {
   return findProgram('nats-server') ? undefined : 'nats-server is not installed';
 }
 
-export interface NatsServer {
+export interface NatsServer extends Pick<Restartable, 'freeze' | 'thaw'> {
   port: number;
   /** Of the process that runs at the moment. */
   pid(): number;

@@ -26,6 +26,9 @@ export interface Running {
   pid: number;
   /** Ends the process and waits until it is gone. SIGKILL follows when it does not obey. */
   stop(signal?: NodeJS.Signals): Promise<void>;
+  /** It does nothing any more, and its connections stay, as with a machine that hangs. */
+  freeze(): void;
+  thaw(): void;
 }
 
 export interface Launch {
@@ -81,11 +84,16 @@ export async function launch({ command, args, env, ready, withinMs }: Launch): P
     }
     await sleep(50);
   }
-  return { pid: child.pid!, stop };
+  return {
+    pid: child.pid!,
+    stop,
+    freeze: () => void process.kill(-child.pid!, 'SIGSTOP'),
+    thaw: () => void process.kill(-child.pid!, 'SIGCONT'),
+  };
 }
 
-/** A server that can be stopped and started again. */
-export interface Restartable {
+/** A server that can be stopped and started again, and made to hang. */
+export interface Restartable extends Pick<Running, 'freeze' | 'thaw'> {
   pid(): number;
   stop(signal?: NodeJS.Signals): Promise<void>;
   start(): Promise<void>;
@@ -107,6 +115,8 @@ export async function restartable(
   return {
     pid: () => running.pid,
     stop: (signal = ending) => running.stop(signal),
+    freeze: () => running.freeze(),
+    thaw: () => running.thaw(),
     start: async () => {
       running = await launch(launching);
     },

@@ -22,7 +22,7 @@ export function missingRabbitmq(): string | undefined {
     : 'rabbitmq-server is not installed';
 }
 
-export interface RabbitmqServer {
+export interface RabbitmqServer extends Pick<Running, 'freeze' | 'thaw'> {
   port: number;
   /** Its users may show a client certificate, whose common name is the user for auth_mechanism=external. */
   tlsPort: number;
@@ -123,6 +123,8 @@ export async function startRabbitmq(authority: Authority): Promise<RabbitmqServe
     control,
     // The wrapper script hands the signal on to the node.
     stop: async () => running?.stop(),
+    freeze: () => running?.freeze(),
+    thaw: () => running?.thaw(),
     start: async () => {
       running = await launch({
         command: join(PROGRAMS, 'rabbitmq-server'),

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Authority } from './certificates.ts';
-import { findProgram, freePort, restartable, scratch } from './process.ts';
+import { findProgram, freePort, type Restartable, restartable, scratch } from './process.ts';
 
 const run = promisify(execFile);
 
@@ -12,7 +12,7 @@ export function missingRedis(): string | undefined {
     : 'redis-server is not installed';
 }
 
-export interface RedisServer {
+export interface RedisServer extends Pick<Restartable, 'freeze' | 'thaw'> {
   port: number;
   /** The port for TLS, where there are certificates. */
   tlsPort: number;
