@@ -171,6 +171,20 @@ describeWith('a log on a NATS server', missingNats(), () => {
     expect(seen.length).toBe(600);
   }, 60_000);
 
+  test('a server that hangs is left after a while: alerts are kept, and arrive once when it goes on', async () => {
+    const moody = await startNats();
+    cleanups.push(() => moody.remove());
+    const spool = await open(jetStreamConfig([`127.0.0.1:${moody.port}`]));
+    const consumer = spool.consumer('a');
+    await spool.append(numberedTo(3));
+    moody.freeze();
+    await spool.append(numberedTo(3, 4));
+    await expect.poll(() => spool.stats().remote, PATIENCE).toMatchObject({ connected: false, buffered: 3 });
+    moody.thaw();
+    expect((await pullAll(consumer, 6)).map(numberOf).sort()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await drain(consumer, QUIET_MS)).toEqual([]);
+  });
+
   test('the buffer is bounded: full and set to refuse, it refuses', async () => {
     const away = { ...jetStreamConfig([`127.0.0.1:${await freePort()}`]), bufferBytes: 100_000 };
     const spool = await open(away, { overflow: 'reject', segmentBytes: 20_000 });

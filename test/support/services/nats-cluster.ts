@@ -68,13 +68,19 @@ export async function startNatsCluster(): Promise<NatsCluster> {
     nodes,
     servers: clients.map(port => `nats://127.0.0.1:${port}`),
     leaderOf: async stream => {
-      for (const node of nodes.filter(({ isRunning }) => isRunning)) {
-        const { account_details: accounts = [] } = await node.ask();
-        const found = accounts.flatMap(account => account.stream_detail).find(({ name }) => name === stream);
-        const leader = nodes.find(({ name }) => name === found?.cluster?.leader);
-        if (leader) return leader;
-      }
-      throw new Error(`the stream ${stream} has no leader`);
+      let leader: Node | undefined;
+      await until(async () => {
+        for (const node of nodes.filter(({ isRunning }) => isRunning)) {
+          const { account_details: accounts = [] } = await node.ask();
+          const found = accounts
+            .flatMap(account => account.stream_detail)
+            .find(({ name }) => name === stream);
+          leader = nodes.find(({ name }) => name === found?.cluster?.leader);
+          if (leader) return true;
+        }
+        return false;
+      });
+      return leader!;
     },
     leadConsumerAlone: async (stream, consumer) => {
       const connection = await connect({ servers: clients.map(port => `127.0.0.1:${port}`) });
