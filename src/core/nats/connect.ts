@@ -30,7 +30,7 @@ export interface NatsTarget {
 /** How long a server may take to say hello, in milliseconds. */
 const CONNECT_MS = 5000;
 const RECONNECT_MS = 500;
-/** Three that go unanswered end the connection: the next server is tried. */
+/** The connection ends when the third is due and two were not answered: the next server is tried. */
 const PING_MS = 5_000;
 
 /**

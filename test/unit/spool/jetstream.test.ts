@@ -4,7 +4,7 @@ import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';
 import { fromToken, namesOf, toToken } from '../../../src/core/spool/jetstream/names.ts';
 import { lease } from '../../../src/core/spool/jetstream/rate-limit.ts';
 import { Recent } from '../../../src/core/spool/jetstream/recent.ts';
-import { firstSince, settledBy } from '../../../src/core/spool/jetstream/retention.ts';
+import { ackFloorOf, firstSince } from '../../../src/core/spool/jetstream/retention.ts';
 import { alertStream, differences, unfitness } from '../../../src/core/spool/jetstream/setup.ts';
 import { jetStreamConfig } from '../../support/jetstream.ts';
 import { numbered, SPOOL } from '../../support/spool.ts';
@@ -95,7 +95,7 @@ describe('what a consumer has settled', () => {
     ['all, whatever the floor says, when nothing is in hand', place(7, 17), place(4, 14), 0, 17],
     ['nothing yet', place(0, 0), place(0, 0), 0, 0],
   ])('%s', (_, delivered, ack_floor, num_ack_pending, expected) => {
-    expect(settledBy({ delivered, ack_floor, num_ack_pending })).toBe(expected);
+    expect(ackFloorOf({ delivered, ack_floor, num_ack_pending })).toBe(expected);
   });
 });
 

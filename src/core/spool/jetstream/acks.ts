@@ -18,11 +18,11 @@ const TERM = encode('+TERM');
 const CONFIRM_MS = 100;
 
 interface Answer {
-  /** Where it goes; undefined: there is nobody to answer. */
-  reply: string | undefined;
+  reply: string;
   payload: Uint8Array;
 }
 
+/** Where an answer goes is undefined for an alert of which nobody has to know. */
 export class Acks {
   #connection: Transport.NatsConnection | undefined;
   /** Sent or to be sent, and not known to have arrived. */
@@ -46,7 +46,7 @@ export class Acks {
   }
 
   /** Done with it. */
-  ack(reply: string | undefined): void {
+  ack(reply: string): void {
     this.#answer({ reply, payload: ACK });
   }
 
@@ -59,12 +59,12 @@ export class Acks {
   nak(reply: string | undefined, afterMs = 0): void {
     const payload =
       afterMs > 0 ? encode(`-NAK ${JSON.stringify({ delay: Math.ceil(afterMs) * 1_000_000 })}`) : NAK;
-    this.#answer({ reply, payload });
+    if (reply !== undefined) this.#answer({ reply, payload });
   }
 
   /** Still in our hands. Not worth repeating. */
   inProgress(reply: string | undefined): void {
-    this.#publish({ reply, payload: IN_PROGRESS });
+    if (reply !== undefined) this.#publish({ reply, payload: IN_PROGRESS });
   }
 
   /** Resolves when the server has all answers, or the time is over. */
@@ -74,14 +74,12 @@ export class Acks {
   }
 
   #answer(answer: Answer): void {
-    if (answer.reply === undefined) return;
     this.#open.push(answer);
     this.#publish(answer);
     this.#confirmSoon();
   }
 
   #publish({ reply, payload }: Answer): void {
-    if (reply === undefined) return;
     try {
       this.#connection?.publish(reply, payload);
     } catch {

@@ -38,7 +38,10 @@ export class StreamDeadLetters implements DeadLetters {
     return this.#store(letter);
   }
 
-  /** Stores the letter of an alert of the log. Giving up the same one twice makes one letter. */
+  /**
+   * Stores the letter of an alert of the log. Giving up the same one twice makes one letter; the offset alone would not
+   * do, as a stream that was made again uses it again.
+   */
   async addOnce(letter: NewLetter, offset: number): Promise<void> {
     await this.#store(letter, `${letter.output}/${offset}/${letter.alert.uuid}`);
   }

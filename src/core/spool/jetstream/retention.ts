@@ -31,10 +31,10 @@ export async function firstSince(
 }
 
 /**
- * The sequence up to and with which a consumer has settled all. Not by `num_pending`: the copy of the stream that a
- * consumer's leader counts in may be behind the stream's own, and then calls nothing pending what it has not seen.
+ * The sequence up to and including which a consumer has settled all. Not by `num_pending`: the copy of the stream that a
+ * consumer's leader counts in may be behind the stream's own, and what it has not seen it does not call pending.
  */
-export function settledBy({
+export function ackFloorOf({
   delivered,
   ack_floor,
   num_ack_pending,
@@ -47,10 +47,10 @@ export function settledBy({
  * known: a cluster leaves those out of its list whose leader does not answer in time.
  */
 async function lowestUnsettled({ manager }: Session, { state, config }: StreamInfo): Promise<number> {
-  const settled = new Map<string, number>();
-  for await (const info of manager.consumers.list(config.name)) settled.set(info.name, settledBy(info));
-  if (settled.size < state.consumer_count) return 0;
-  return Math.min(state.last_seq, ...settled.values()) + 1;
+  const floors = new Map<string, number>();
+  for await (const info of manager.consumers.list(config.name)) floors.set(info.name, ackFloorOf(info));
+  if (floors.size < state.consumer_count) return 0;
+  return Math.min(state.last_seq, ...floors.values()) + 1;
 }
 
 /** Drops settled alerts beyond the history's bytes and age; with `all` every settled one. */
@@ -61,10 +61,8 @@ export async function trimStream(
   now: number,
   all = false,
 ): Promise<void> {
-  const {
-    state,
-    config: { name },
-  } = info;
+  const { state } = info;
+  const { name } = info.config;
   if (state.messages === 0) return;
   const settled = { first: state.first_seq, end: await lowestUnsettled(session, info) };
   if (settled.end <= settled.first) return;
