@@ -273,7 +273,7 @@ describeWith('rabbitmq', missingRabbitmq(), () => {
   test.each(WAYS)(
     'a server that %s in the middle of 5,000 alerts loses none',
     async way => {
-      const name = `outage-${WAYS.indexOf(way)}`;
+      const name = `outage-${way.replace(' ', '-')}`;
       await queue(name);
       const received: string[] = [];
       const reader = await connect(url, {

@@ -14,7 +14,6 @@ import { describeWith } from '../support/services/need.ts';
 import { freePort } from '../support/services/process.ts';
 import { drain, logged, numbered, numberedTo, numberOf, pullAll, SPOOL } from '../support/spool.ts';
 
-const PATIENCE = { timeout: 30_000, interval: 50 };
 const QUIET_MS = 400;
 
 describeWith('a log on a NATS server', missingNats(), () => {
@@ -73,7 +72,7 @@ describeWith('a log on a NATS server', missingNats(), () => {
     });
     for (let from = 1; from <= 2000; from += 100)
       await (from % 200 === 1 ? one : two).append(numberedTo(100, from));
-    await expect.poll(() => seen.flat().length, PATIENCE).toBe(2000);
+    await expect.poll(() => seen.flat().length).toBe(2000);
     stop.abort();
     await Promise.all(readers);
     expect(new Set(seen.flat()).size).toBe(2000);
@@ -140,7 +139,7 @@ describeWith('a log on a NATS server', missingNats(), () => {
       Array.from({ length: 60 }, (_, index) => index + 1),
     );
     await expect
-      .poll(() => again.stats().remote, PATIENCE)
+      .poll(() => again.stats().remote)
       .toEqual({ connected: true, detour: undefined, buffered: 0, bufferBytes: 0 });
     expect(consumer.take(1)).toEqual([]);
   }, 60_000);
@@ -165,7 +164,7 @@ describeWith('a log on a NATS server', missingNats(), () => {
       if (number === 400) await shaky.start();
       await spool.append([numbered(number)]);
     }
-    await expect.poll(() => new Set(seen).size, PATIENCE).toBe(600);
+    await expect.poll(() => new Set(seen).size).toBe(600);
     stop.abort();
     await reading;
     expect(seen.length).toBe(600);
@@ -179,7 +178,7 @@ describeWith('a log on a NATS server', missingNats(), () => {
     await spool.append(numberedTo(3));
     moody.freeze();
     await spool.append(numberedTo(3, 4));
-    await expect.poll(() => spool.stats().remote, PATIENCE).toMatchObject({ connected: false, buffered: 3 });
+    await expect.poll(() => spool.stats().remote).toMatchObject({ connected: false, buffered: 3 });
     moody.thaw();
     expect((await pullAll(consumer, 6)).map(numberOf).sort()).toEqual([1, 2, 3, 4, 5, 6]);
     expect(await drain(consumer, QUIET_MS)).toEqual([]);
@@ -212,7 +211,7 @@ describeWith('a log on a NATS server', missingNats(), () => {
     expect(await names()).toEqual(['back', 'gone']);
     const back = spool.consumer('back');
     expect((await drain(back, QUIET_MS)).map(numberOf)).toEqual([1, 2, 3]);
-    await expect.poll(names, PATIENCE).toEqual(['back']);
+    await expect.poll(names).toEqual(['back']);
     const { config: found } = await (await admin).consumers.info(kept.stream, 'back');
     expect(found.inactive_threshold ?? 0).toBe(0);
   });
@@ -222,7 +221,7 @@ describeWith('a log on a NATS server', missingNats(), () => {
     const consumer = spool.consumer('a');
     await spool.append(numberedTo(5));
     for (const delivery of await pullAll(consumer, 5)) delivery.ack();
-    await expect.poll(() => consumer.stats().depth, PATIENCE).toBe(0);
+    await expect.poll(() => consumer.stats().depth).toBe(0);
     // nats-server 2.9.10 says at times that it could not remove the folder; the consumer is gone all the same.
     await (await manager()).consumers.delete(config.stream, 'a').catch(error => {
       if (!/directory not empty/.test((error as Error).message)) throw error;
@@ -237,7 +236,7 @@ describeWith('a log on a NATS server', missingNats(), () => {
     await spool.append(numberedTo(9));
     const early = await pullAll(consumer, 9);
     for (const delivery of early.slice(0, 3)) delivery.ack();
-    await expect.poll(() => consumer.stats().depth, PATIENCE).toBe(6);
+    await expect.poll(() => consumer.stats().depth).toBe(6);
     for (const delivery of early.slice(3, 6))
       delivery.retry(0, new RetriableError('not now', { reason: 'network' }));
     await (await manager()).streams.delete(config.stream);
@@ -250,9 +249,9 @@ describeWith('a log on a NATS server', missingNats(), () => {
       }
       return [...numbers].sort((a, b) => a - b);
     };
-    await expect.poll(arrive, PATIENCE).toEqual([4, 5, 6, ...Array.from({ length: 9 }, (_, i) => 10 + i)]);
+    await expect.poll(arrive).toEqual([4, 5, 6, ...Array.from({ length: 9 }, (_, i) => 10 + i)]);
     for (const delivery of early.slice(6)) delivery.ack();
-    await expect.poll(() => consumer.stats().depth, PATIENCE).toBe(0);
+    await expect.poll(() => consumer.stats().depth).toBe(0);
   }, 60_000);
 
   test('the stream follows the configuration; one of no use is told of and never written to', async () => {

@@ -16,7 +16,6 @@ import { drain, logged, numbered, numberedTo, numberOf, pullAll } from '../suppo
 const error = new RetriableError('not now', { reason: 'server_error' });
 const refused = new PermanentError('status 400', { reason: 'client_error' });
 const forever = new AbortController().signal;
-const PATIENCE = { timeout: 30_000, interval: 20 };
 
 /** Whether nothing has gone missing between what is there and what was dropped. */
 const adds = (total: number) => (stats: ConsumerStats) => stats.depth + stats.dropped === total;
@@ -58,9 +57,9 @@ export function runSpoolSuite(
 
     const drainAll = (consumer: Consumer) => drain(consumer, quietMs);
     /** What a consumer counts, once it does. */
-    const statsOf = (consumer: Consumer) => expect.poll(() => consumer.stats(), PATIENCE);
+    const statsOf = (consumer: Consumer) => expect.poll(() => consumer.stats());
     const counts = (...outputs: (string | undefined)[]) =>
-      expect.poll(() => outputs.map(output => spool.deadLetters.count(output)), PATIENCE);
+      expect.poll(() => outputs.map(output => spool.deadLetters.count(output)));
     const letters = (filter?: DeadLetterFilter) => spool.deadLetters.list(filter);
 
     afterEach(() => spool.close());
@@ -212,7 +211,7 @@ export function runSpoolSuite(
         await third.bury(refused);
         third.ack();
         third.retry(0, error);
-        await expect.poll(() => spool.deadLetters.count(), PATIENCE).toBe(1);
+        await expect.poll(() => spool.deadLetters.count()).toBe(1);
         expect((await pullAll(consumer, 1)).map(numberOf)).toEqual([2]);
         expect(consumer.take(10)).toEqual([]);
         await statsOf(consumer).toMatchObject({ depth: 1, inFlight: 1, waiting: 0 });
@@ -307,7 +306,7 @@ export function runSpoolSuite(
           await spool.append([numbered(number, output)]);
           for (const delivery of await pullAll(quick, 1)) delivery.ack();
         }
-        await expect.poll(() => spool.stats().bytes, PATIENCE).toBeLessThanOrEqual(small.maxBytes);
+        await expect.poll(() => spool.stats().bytes).toBeLessThanOrEqual(small.maxBytes);
         await statsOf(quick).toMatchObject({ depth: 0, dropped: 0 });
         await statsOf(slow).toSatisfy(adds(100));
         const { depth, dropped } = slow.stats();
@@ -324,7 +323,7 @@ export function runSpoolSuite(
         const [first, second] = (await pullAll(consumer, 2)) as [Delivery, Delivery];
         second.retry(3_600_000, error);
         for (let number = 3; number <= 60; number++) await spool.append([numbered(number, output)]);
-        await expect.poll(() => spool.stats().firstOffset, PATIENCE).toBeGreaterThan(second.offset);
+        await expect.poll(() => spool.stats().firstOffset).toBeGreaterThan(second.offset);
         consumer.hasten();
         const [again] = await pullAll(consumer, 1);
         expect(again!.alert.rule).toBe('rule 2');
@@ -354,7 +353,7 @@ export function runSpoolSuite(
         await expect(append()).rejects.toThrow(SpoolFullError);
         for (const delivery of deliveries) delivery.ack();
         // Where the log is elsewhere, it learns of the acks a moment later.
-        await vi.waitFor(append, PATIENCE);
+        await vi.waitFor(append, { timeout: 30_000 });
         expect((await drainAll(consumer)).map(numberOf)).toEqual([taken + 1]);
         await statsOf(consumer).toMatchObject({ dropped: 0 });
       });
@@ -368,7 +367,7 @@ export function runSpoolSuite(
         const taken = outcomes.filter(({ status }) => status === 'fulfilled').length;
         expect(taken).toBeGreaterThan(3);
         expect(await logged(spool)).toEqual(Array.from({ length: taken }, (_, index) => index + 1));
-        await expect.poll(() => spool.stats().bytes, PATIENCE).toBeLessThanOrEqual(small.maxBytes + 1000);
+        await expect.poll(() => spool.stats().bytes).toBeLessThanOrEqual(small.maxBytes + 1000);
       });
 
       test('alerts that are too old are dropped, read or not', async () => {
@@ -419,7 +418,7 @@ export function runSpoolSuite(
         const pulled = await pullAll(gone, 1);
         spool.retain(['kept', 'never seen']);
         const left = () => spool.trim().then(() => logged(spool));
-        await expect.poll(left, PATIENCE).toEqual([]);
+        await expect.poll(left).toEqual([]);
         expect(pulled).toHaveLength(1);
         expect(await gone.pull(1, forever)).toEqual([]);
         await statsOf(spool.consumer('gone')).toMatchObject({ depth: 0 });
@@ -485,7 +484,7 @@ export function runSpoolSuite(
         const before = spool.stats().nextOffset;
         await spool.append(numberedTo(5));
         await expect
-          .poll(() => spool.stats(), PATIENCE)
+          .poll(() => spool.stats())
           .toMatchObject({ entries: 5, firstOffset: before, nextOffset: before + 5, oldestAt: now });
         expect(spool.stats().bytes).toBeGreaterThan(5 * numbered(1).bytes.length - 1);
       });

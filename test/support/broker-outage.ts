@@ -31,10 +31,11 @@ export interface Broker {
 
 /** In which ways a server goes away. */
 export const WAYS = ['is stopped', 'hangs'] as const;
+export type Way = (typeof WAYS)[number];
 
 /** How a server goes away in that way, and comes back. */
 export function goesAway(
-  way: (typeof WAYS)[number],
+  way: Way,
   server: Pick<Restartable, 'stop' | 'start' | 'freeze' | 'thaw'>,
 ): Pick<Broker, 'stop' | 'start' | 'hangs'> {
   if (way === 'is stopped') return { stop: () => server.stop(), start: () => server.start() };

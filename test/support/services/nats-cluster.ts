@@ -6,15 +6,12 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { findProgram, freePorts, launch, listens, type Running, scratch } from './process.ts';
 
-export interface ClusterNode {
+export interface ClusterNode extends Pick<Running, 'freeze' | 'thaw'> {
   name: string;
   port: number;
   /** Ends it as a crash would. */
   kill(): Promise<void>;
   stop(): Promise<void>;
-  /** It does nothing any more, and its connections stay, as with a machine that hangs. */
-  freeze(): void;
-  thaw(): void;
   /** Starts it again with its data. */
   start(): Promise<void>;
 }
@@ -63,31 +60,28 @@ export async function startNatsCluster(): Promise<NatsCluster> {
     }),
   );
   await Promise.all(nodes.map(node => node.start()));
-  await until(async () => Boolean((await nodes[0]!.ask()).meta_cluster?.leader));
+  await found(async () => (await nodes[0]!.ask()).meta_cluster?.leader);
   return {
     nodes,
     servers: clients.map(port => `nats://127.0.0.1:${port}`),
-    leaderOf: async stream => {
-      let leader: Node | undefined;
-      await until(async () => {
+    leaderOf: stream =>
+      found(async () => {
         for (const node of nodes.filter(({ isRunning }) => isRunning)) {
           const { account_details: accounts = [] } = await node.ask();
-          const found = accounts
+          const detail = accounts
             .flatMap(account => account.stream_detail)
             .find(({ name }) => name === stream);
-          leader = nodes.find(({ name }) => name === found?.cluster?.leader);
-          if (leader) return true;
+          const leader = nodes.find(({ name }) => name === detail?.cluster?.leader);
+          if (leader) return leader;
         }
-        return false;
-      });
-      return leader!;
-    },
+        return undefined;
+      }),
     leadConsumerAlone: async (stream, consumer) => {
       const connection = await connect({ servers: clients.map(port => `127.0.0.1:${port}`) });
       try {
         const manager = await jetstreamManager(connection);
         const nodeOf = (name?: string) => nodes.find(node => node.name === name);
-        for (;;) {
+        return await found(async () => {
           const { cluster: ofStream } = await manager.streams.info(stream);
           const { cluster: ofConsumer } = await manager.consumers.info(stream, consumer);
           const { meta_cluster: meta } = await nodes[0]!.ask();
@@ -95,7 +89,8 @@ export async function startNatsCluster(): Promise<NatsCluster> {
           if (other && alone && other !== alone && alone.name !== meta?.leader) return { alone, other };
           await connection.request(`$JS.API.CONSUMER.LEADER.STEPDOWN.${stream}.${consumer}`);
           await sleep(500);
-        }
+          return undefined;
+        });
       } finally {
         await connection.close();
       }
@@ -163,10 +158,13 @@ class Node implements ClusterNode {
   }
 }
 
-async function until(holds: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
+/** Asks until there is an answer. */
+async function found<T>(ask: () => Promise<T | undefined>, withinMs = 30_000): Promise<T> {
   const deadline = Date.now() + withinMs;
-  while (!(await holds().catch(() => false))) {
+  for (;;) {
+    const answer = await ask().catch(() => undefined);
+    if (answer) return answer;
     if (Date.now() > deadline) throw new Error('the NATS cluster did not become ready');
-    await new Promise(resolve => setTimeout(resolve, 100));
+    await sleep(100);
   }
 }
