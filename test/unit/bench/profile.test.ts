@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { laterHalf } from '../../../bench/cpu-profile.ts';
 import { topOf } from '../../../bench/profile.ts';
 
 test('the top list is of time by function, idling left out', () => {
@@ -19,4 +20,9 @@ test('the top list is of time by function, idling left out', () => {
     { percent: 40, name: 'writev', file: '' },
     { percent: 10, name: '(anonymous)', file: 'pino/lib/a.js' },
   ]);
+});
+
+test('the start is not of interest', () => {
+  const profile = { nodes: [], samples: [1, 2, 3, 4], timeDeltas: [10, 20, 30, 40] };
+  expect(laterHalf(profile)).toEqual({ nodes: [], samples: [3, 4], timeDeltas: [30, 40] });
 });
