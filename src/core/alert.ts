@@ -4,7 +4,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type DraftFields, FieldText } from './fields.ts';
-import { deepFreeze, isJsonObject, type JsonObject, type JsonValue, parseExact } from './json.ts';
+import {
+  deepFreeze,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  LINE_SEPARATOR,
+  oneLine,
+  parseExact,
+} from './json.ts';
 import { PRIORITIES, type Priority } from './priority.ts';
 import { memberSpans } from './scan.ts';
 
@@ -134,9 +142,22 @@ export function sealAlert(draft: AlertDraft): Alert {
     `,"source":${text(draft.source)}` +
     (draft.tags.length > 0 ? `,"tags":${text(draft.tags)}` : '') +
     (draft.hostname === '' ? '' : `,"hostname":${text(draft.hostname)}`);
-  const json = `${before}${fields.text}${after}${draft.extraText}}`;
+  const alert = assemble(draft, fields, [before, fields.text, after, draft.extraText]);
+  if (!LINE_SEPARATOR.test(alert.json)) return alert;
+  return assemble(draft, fields, [
+    oneLine(before),
+    oneLine(fields.text),
+    oneLine(after),
+    oneLine(draft.extraText),
+  ]);
+}
+
+type Parts = readonly [before: string, fields: string, after: string, extra: string];
+
+function assemble(draft: AlertDraft, fields: FieldText, [before, fieldsText, after, extra]: Parts): Alert {
+  const json = `${before}${fieldsText}${after}${extra}}`;
   // Pieces of the alert's own text rather than of the request body, which is then let go.
-  const fieldsEnd = before.length + fields.text.length;
+  const fieldsEnd = before.length + fieldsText.length;
   const ownFields = fields.standingIn(json.slice(before.length, fieldsEnd));
   return new SealedAlert(draft, json, ownFields, json.slice(fieldsEnd + after.length, -1));
 }
@@ -197,7 +218,7 @@ export function withTexts(alert: Alert, texts: Pick<Alert, 'output' | 'rule'>): 
   let kept = 0;
   for (const { key, start, end } of memberSpans(alert.json)) {
     if (key !== 'output' && key !== 'rule') continue;
-    json += alert.json.slice(kept, start) + JSON.stringify(texts[key]);
+    json += alert.json.slice(kept, start) + oneLine(JSON.stringify(texts[key]));
     kept = end;
   }
   return decodeAlert(Buffer.from(json + alert.json.slice(kept)));

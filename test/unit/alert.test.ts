@@ -23,6 +23,17 @@ describe('a sealed alert', () => {
     expect(alert.bytes.toString()).toBe(alert.json);
   });
 
+  it('is one line even to readers who take U+2028 and U+2029 for the end of one', () => {
+    const hostile = 'a\u2028b\u2029c';
+    const members = { output: hostile, rule: hostile, tags: [hostile], hostname: hostile, extra: hostile };
+    const alert = sealAlert(draftOf({ ...members, output_fields: { [hostile]: hostile, n: 1 } }));
+    expect(alert.json).not.toMatch(/[\u2028\u2029]/);
+    expect(alert.bytes.toString()).toBe(alert.json);
+    expect(JSON.parse(alert.json)).toMatchObject({ ...members, output_fields: { [hostile]: hostile } });
+    expect(alert).toMatchObject({ output: hostile, outputFields: { [hostile]: hostile, n: 1 } });
+    expect(alert.extra).toEqual({ extra: hostile });
+  });
+
   it('cannot be changed by any output (F5)', () => {
     const alert = sealAlert(draftOf({ tags: ['a'], output_fields: { m: { k: ['v'] } }, more: { x: 1 } }));
     const inner = alert.outputFields.m as { k: string[] };

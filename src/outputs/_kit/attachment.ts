@@ -32,7 +32,7 @@ export function toAttached(alert: Alert, style: AttachmentStyle, headline: strin
   const attachment = {
     fallback: shown,
     color: COLORS[alert.priority],
-    ...(outputformat !== 'fields' && { text: shown }),
+    ...(outputformat !== 'fields' && shown !== '' && { text: shown }),
     ...(outputformat !== 'text' && {
       fields: facts(alert, style.order).map(({ title, value, isField }) => ({
         title,

@@ -59,7 +59,7 @@ export function facts(alert: Alert, order: readonly Part[]): Fact[] {
   });
 }
 
-/** The facts that say something: Discord and Google Chat refuse a message with an empty value. */
+/** The facts that say something: Google Chat refuses a message with an empty value, Teams shows a name without one. */
 export function tellingFacts(alert: Alert, order: readonly Part[]): Fact[] {
   return facts(alert, order).filter(({ value }) => value.trim() !== '');
 }

@@ -18,6 +18,12 @@ export function toNanos(alert: Pick<Alert, 'time'>): bigint {
   return BigInt(seconds) * 1_000_000_000n + BigInt(nanos);
 }
 
+/** RFC 3339 in UTC, with the decimals that count. */
+export function toRfc3339Utc(alert: Pick<Alert, 'time'>): string {
+  if (alert.time.endsWith('Z')) return alert.time;
+  return formatInstant({ ...instantOf(alert), offset: 0 }, '2006-01-02T15:04:05.999999999Z07:00');
+}
+
 /** RFC 3339 without fractions of a second, in the sender's zone. */
 export function toRfc3339Seconds(alert: Pick<Alert, 'time'>): string {
   return formatInstant(instantOf(alert), '2006-01-02T15:04:05Z07:00');

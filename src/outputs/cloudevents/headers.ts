@@ -1,4 +1,5 @@
 import type { Alert } from '../../core/contract.ts';
+import { toRfc3339Utc } from '../_kit/times.ts';
 
 /** Attributes of the specification and of this output, which an extension cannot take. */
 export const TAKEN = new Set(
@@ -17,7 +18,7 @@ export function toHeaders(alert: Alert, config: { source: string; extensions: Re
     headers[`ce-${name}`] = toHeaderValue(value);
   };
   add('id', alert.uuid);
-  add('time', alert.time);
+  add('time', toRfc3339Utc(alert));
   add('type', 'falco.rule.output.v1');
   add('source', config.source);
   add('specversion', '1.0');

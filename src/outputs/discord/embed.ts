@@ -1,5 +1,5 @@
 import type { Alert } from '../../core/contract.ts';
-import { type Fact, tellingFacts } from '../_kit/fields.ts';
+import { type Fact, facts as factsOf } from '../_kit/fields.ts';
 import { fitInto } from '../_kit/fit.ts';
 
 const FENCE = '```';
@@ -39,8 +39,14 @@ function toField({ title, value, isField }: Fact) {
   return { name: title, value: isField ? FENCE + value + FENCE : value, inline: true };
 }
 
+/** An empty value is refused, but not within a fence. */
+function isShown({ value, isField }: Fact): boolean {
+  return isField === true || value.trim() !== '';
+}
+
 export function toEmbed(alert: Alert) {
-  const { text, facts } = fitInto(alert.output, tellingFacts(alert, ORDER).map(toLegal), ROOM);
+  const all = factsOf(alert, ORDER).filter(isShown).map(toLegal);
+  const { text, facts } = fitInto(alert.output, all, ROOM);
   return {
     title: '',
     url: '',

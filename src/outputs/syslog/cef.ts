@@ -51,5 +51,5 @@ function inValue(text: string, strict: boolean): string {
 
 /** Other signs that do not print have no way to be written. */
 function clean(text: string): string {
-  return text.replace(/\p{Cc}/gu, ' ').toWellFormed();
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ').toWellFormed();
 }

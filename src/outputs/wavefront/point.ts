@@ -10,8 +10,12 @@ const MAX_NAME = 64;
 /** Tags of one series: docs.wavefront.com/query_language_point_tags.html. */
 const MAX_TAGS = 20;
 
-/** Characters that names of metrics and tags do not have become `-`, as the SDKs do it. */
-const toName = (name: string) => name.replace(/[^A-Za-z0-9._-]/g, '-').slice(0, MAX_NAME) || 'field';
+/** Each byte that names of metrics and tags do not have becomes `-`, as the SDKs do it. */
+const toName = (name: string) =>
+  Buffer.from(name)
+    .toString('latin1')
+    .replace(/[^A-Za-z0-9,./_-]/g, '-')
+    .slice(0, MAX_NAME) || 'field';
 
 /** Quotes are escaped, a line break is written as backslash and n; a backslash at the end would escape the quote. */
 const toValue = (value: string) =>

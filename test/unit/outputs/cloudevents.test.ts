@@ -1,11 +1,11 @@
 import { HTTP } from 'cloudevents';
 import { expect, it } from 'vitest';
-import type { HttpRequest } from '../../../src/core/contract.ts';
+import type { Alert, HttpRequest } from '../../../src/core/contract.ts';
 import cloudevents from '../../../src/outputs/cloudevents/index.ts';
 import { falcoAlert } from '../../support/services/alerts.ts';
 import { hostOf } from '../../support/services/drive.ts';
 
-it('is read by the SDK of CloudEvents', async () => {
+async function requestFor(alert: Alert): Promise<HttpRequest> {
   let sent: HttpRequest | undefined;
   const host = {
     ...hostOf(),
@@ -21,10 +21,14 @@ it('is read by the SDK of CloudEvents', async () => {
     extensions: { Cluster: 'west' },
   });
   const output = await cloudevents.open(config as never, host);
-  const alert = falcoAlert();
   await output.send([alert], { signal: new AbortController().signal, attempt: 1 });
+  return sent!;
+}
 
-  const event = HTTP.toEvent({ headers: sent!.headers, body: String(sent!.body) });
+it('is read by the SDK of CloudEvents', async () => {
+  const alert = falcoAlert();
+  const { headers, body } = await requestFor(alert);
+  const event = HTTP.toEvent({ headers, body: String(body) });
   expect(event).toMatchObject({
     id: alert.uuid,
     source: 'https://falco.org',
@@ -38,4 +42,11 @@ it('is read by the SDK of CloudEvents', async () => {
     cluster: 'west',
   });
   expect((event as { data: { uuid: string } }).data.uuid).toBe(alert.uuid);
+});
+
+it('tells the time in UTC, as the SDK for Go (and so falcosidekick) does', async () => {
+  const timeOf = async (time: string) => (await requestFor(falcoAlert({ time }))).headers['ce-time'];
+  expect(await timeOf('2024-03-10T02:30:00.000000001+05:30')).toBe('2024-03-09T21:00:00.000000001Z');
+  expect(await timeOf('2024-02-29T23:59:59.5-07:00')).toBe('2024-03-01T06:59:59.5Z');
+  expect(await timeOf('2024-03-10T02:30:00.25Z')).toBe('2024-03-10T02:30:00.25Z');
 });

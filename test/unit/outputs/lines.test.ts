@@ -90,6 +90,12 @@ describe('Wavefront', () => {
     );
   });
 
+  test('names of tags are as the SDK for Go makes them, a dash for each other byte', () => {
+    expect(toPoint(alert({ 'label[app.k8s.io/name]': 'web', 'ka.é,x_1': 'y' }), 'm')).toContain(
+      ' "ka.--,x_1"="y" "label-app.k8s.io/name-"="web"',
+    );
+  });
+
   test('a point has no more and no longer tags than are taken', () => {
     const fields = Object.fromEntries(
       Array.from({ length: 40 }, (_, index) => [`f${index}`, 'x'.repeat(600)]),

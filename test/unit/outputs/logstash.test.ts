@@ -29,6 +29,14 @@ describe('a line for Logstash', () => {
     });
   });
 
+  test('is one line to any reader', () => {
+    const alert = falcoAlert({ output: 'a\u2028b' }, { 'c[0]': 'd\u2029e' });
+    for (const line of [toLine(alert, []), toLine(alert, ['t'])]) {
+      expect(line.toString()).not.toMatch(/[\u2028\u2029]/);
+      expect(read(line)).toMatchObject({ output: 'a\u2028b', output_fields: { 'c.0': 'd\u2029e' } });
+    }
+  });
+
   test('keeps what Tiercel does not know', () => {
     const alert = alertOf(
       '{"rule":"r","priority":"Notice","time":"2026-03-04T10:15:02Z","output":"o","output_fields":{"a":1},"k":[1.50]}',
