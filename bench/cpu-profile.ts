@@ -33,6 +33,11 @@ export function frameOf({ callFrame }: CpuProfileNode): Frame {
   };
 }
 
+/** The same for the same function, wherever it was called. */
+export function keyOf({ name, file }: Frame): string {
+  return `${name} ${file}`;
+}
+
 /** Microseconds that each node took itself, by its id; idling left out. */
 export function busyTimes({ nodes, samples, timeDeltas }: CpuProfile): Map<number, number> {
   const times = new Map<number, number>();

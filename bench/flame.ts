@@ -1,5 +1,6 @@
 /** Flame graphs: who called whom, each as wide as the time it took with all it called. Pure. */
-import { busyTimes, type CpuProfile, type Frame, frameOf } from './cpu-profile.ts';
+import { escapeHtml } from '../src/core/template/quote.ts';
+import { busyTimes, type CpuProfile, type Frame, frameOf, keyOf } from './cpu-profile.ts';
 
 /** A function as called by certain callers: it stands on them. */
 interface Block extends Frame {
@@ -74,7 +75,7 @@ function rootOf(profile: CpuProfile): Block {
     let micros = times.get(id) ?? 0;
     for (const child of nodes.get(id)!.children ?? []) {
       const frame = frameOf(nodes.get(child)!);
-      const key = `${frame.name} ${frame.file}`;
+      const key = keyOf(frame);
       const callee = block.callees.get(key) ?? { ...frame, micros: 0, callees: new Map() };
       block.callees.set(key, callee);
       micros += add(child, callee);
@@ -90,9 +91,9 @@ function rootOf(profile: CpuProfile): Block {
 function boxOf({ name, file }: Frame, share: number, { x, level, width }: Place): string {
   const [, , colour] = KINDS.find(([, prefix]) => prefix.test(file))!;
   const y = -(level + 1) * ROW;
-  const title = escaped(`${name}${file && `, ${file}`}: ${(100 * share).toFixed(1)} %`);
+  const title = escapeHtml(`${name}${file && `, ${file}`}: ${(100 * share).toFixed(1)} %`);
   const room = Math.floor((width - 2 * INSET) / CHARACTER);
-  const label = `<text x="${(x + INSET).toFixed(1)}" y="${y + 12}">${escaped(shortened(name, room))}</text>`;
+  const label = `<text x="${(x + INSET).toFixed(1)}" y="${y + 12}">${escapeHtml(shortened(name, room))}</text>`;
   return (
     `<g><title>${title}</title><rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 1}" ` +
     `fill="${colour}" stroke="#fff" stroke-width=".5"/>${room < MIN_CHARACTERS ? '' : label}</g>`
@@ -102,14 +103,10 @@ function boxOf({ name, file }: Frame, share: number, { x, level, width }: Place)
 function legendOf(label: string, colour: string, x: number): string {
   return (
     `<rect x="${x + 4}" y="3" width="11" height="11" fill="${colour}"/>` +
-    `<text x="${x + 20}" y="12">${escaped(label)}</text>`
+    `<text x="${x + 20}" y="12">${escapeHtml(label)}</text>`
   );
 }
 
 function shortened(name: string, characters: number): string {
   return name.length <= characters ? name : `${name.slice(0, characters - 1)}…`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { busyTimes, type CpuProfile, type Frame, frameOf, laterHalf } from './cpu-profile.ts';
+import { busyTimes, type CpuProfile, type Frame, frameOf, keyOf, laterHalf } from './cpu-profile.ts';
 import { flameGraph } from './flame.ts';
 import { rounded } from './statistics.ts';
 
@@ -21,7 +21,7 @@ export function topOf(profile: CpuProfile, count: number): ProfileLine[] {
   for (const node of profile.nodes) {
     const micros = times.get(node.id) ?? 0;
     const frame = frameOf(node);
-    const key = `${frame.name} ${frame.file}`;
+    const key = keyOf(frame);
     const line = byFunction.get(key) ?? { percent: 0, ...frame };
     line.percent += micros;
     busy += micros;

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const require = module.createRequire(import.meta.url);
 
 /** False when the compiler has found something; true also where it has no program for this platform. */
-function areTypesRight() {
+function checkTypes() {
   try {
     require.resolve(`@typescript/typescript-${process.platform}-${process.arch}/package.json`);
   } catch {
@@ -30,6 +30,7 @@ async function findBundler() {
   try {
     return await import('rolldown');
   } catch {
+    console.warn('The bundler is not installed: built file by file, which takes longer to start.');
     return undefined;
   }
 }
@@ -60,7 +61,7 @@ function stripAll() {
 }
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-if (areTypesRight()) {
+if (checkTypes()) {
   const bundler = await findBundler();
   if (bundler) await bundle(bundler);
   else stripAll();

@@ -6,11 +6,11 @@ import { randomUUID } from 'node:crypto';
 import { type DraftFields, FieldText } from './fields.ts';
 import {
   deepFreeze,
+  escapeLineSeparators,
   isJsonObject,
   type JsonObject,
   type JsonValue,
   LINE_SEPARATOR,
-  oneLine,
   parseExact,
 } from './json.ts';
 import { PRIORITIES, type Priority } from './priority.ts';
@@ -145,10 +145,10 @@ export function sealAlert(draft: AlertDraft): Alert {
   const alert = assemble(draft, fields, [before, fields.text, after, draft.extraText]);
   if (!LINE_SEPARATOR.test(alert.json)) return alert;
   return assemble(draft, fields, [
-    oneLine(before),
-    oneLine(fields.text),
-    oneLine(after),
-    oneLine(draft.extraText),
+    escapeLineSeparators(before),
+    escapeLineSeparators(fields.text),
+    escapeLineSeparators(after),
+    escapeLineSeparators(draft.extraText),
   ]);
 }
 
@@ -218,7 +218,7 @@ export function withTexts(alert: Alert, texts: Pick<Alert, 'output' | 'rule'>): 
   let kept = 0;
   for (const { key, start, end } of memberSpans(alert.json)) {
     if (key !== 'output' && key !== 'rule') continue;
-    json += alert.json.slice(kept, start) + oneLine(JSON.stringify(texts[key]));
+    json += alert.json.slice(kept, start) + escapeLineSeparators(JSON.stringify(texts[key]));
     kept = end;
   }
   return decodeAlert(Buffer.from(json + alert.json.slice(kept)));

@@ -51,8 +51,8 @@ export function parseExact(text: string): JsonValue {
 /** Line ends to some readers, by which a command line could forge a record. JSON may hold them as they are. */
 export const LINE_SEPARATOR = /[\u2028\u2029]/;
 
-/** JSON text with those separators escaped, as Go writes it: they stand within strings only. */
-export function oneLine(json: string): string {
+/** JSON text with those escaped, as Go writes it; they stand within strings only. */
+export function escapeLineSeparators(json: string): string {
   return json.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 }
 

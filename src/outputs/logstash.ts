@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { type Alert, defineOutput } from '../core/contract.ts';
-import { isJsonObject, type JsonObject, type JsonValue, oneLine, parseExact } from '../core/json.ts';
+import {
+  escapeLineSeparators,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseExact,
+} from '../core/json.ts';
 import { flag, integer, list, text } from '../core/keys.ts';
 import { bareHost, hostProblems } from './_kit/hostport.ts';
 import { openLineSocket } from './_kit/line-socket.ts';
@@ -25,7 +31,7 @@ export function toLine(alert: Alert, tags: readonly string[]): Buffer {
     ...(hostname !== undefined && { hostname }),
     ...extra,
   };
-  return Buffer.from(`${oneLine(JSON.stringify(document))}\r\n`);
+  return Buffer.from(`${escapeLineSeparators(JSON.stringify(document))}\r\n`);
 }
 
 /** `a[0]` → `a.0` in the names of fields, those of maps in maps too; no two become one. */

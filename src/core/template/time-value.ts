@@ -6,6 +6,7 @@ import {
   formatInstant,
   type Instant,
   MONTHS,
+  RFC3339_NANO,
   STRING_LAYOUT,
   utcSeconds,
   WEEKDAYS,
@@ -107,7 +108,7 @@ export class Time extends GoValue {
   }
 
   rfc3339(): string {
-    return formatInstant(this.instant, '2006-01-02T15:04:05.999999999Z07:00');
+    return formatInstant(this.instant, RFC3339_NANO);
   }
 
   override method(name: string): Method | undefined {

@@ -109,6 +109,9 @@ export function clockOf(instant: Instant): Clock {
   };
 }
 
+/** Go's layout for RFC 3339 with the decimals that count. */
+export const RFC3339_NANO = '2006-01-02T15:04:05.999999999Z07:00';
+
 /** Go's `Time.String` without its monotonic part. */
 export const STRING_LAYOUT = '2006-01-02 15:04:05.999999999 -0700 MST';
 

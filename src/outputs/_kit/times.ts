@@ -1,6 +1,12 @@
 /** The time of an alert in the forms that targets want. Pure. */
 import type { Alert } from '../../core/contract.ts';
-import { formatInstant, type Instant, parseInstant, ZERO_TIME } from '../../core/template/time.ts';
+import {
+  formatInstant,
+  type Instant,
+  parseInstant,
+  RFC3339_NANO,
+  ZERO_TIME,
+} from '../../core/template/time.ts';
 
 function instantOf(alert: Pick<Alert, 'time'>): Instant {
   return parseInstant(alert.time) ?? ZERO_TIME;
@@ -21,7 +27,7 @@ export function toNanos(alert: Pick<Alert, 'time'>): bigint {
 /** RFC 3339 in UTC, with the decimals that count. */
 export function toRfc3339Utc(alert: Pick<Alert, 'time'>): string {
   if (alert.time.endsWith('Z')) return alert.time;
-  return formatInstant({ ...instantOf(alert), offset: 0 }, '2006-01-02T15:04:05.999999999Z07:00');
+  return formatInstant({ ...instantOf(alert), offset: 0 }, RFC3339_NANO);
 }
 
 /** RFC 3339 without fractions of a second, in the sender's zone. */
@@ -32,8 +38,5 @@ export function toRfc3339Seconds(alert: Pick<Alert, 'time'>): string {
 /** RFC 3339 so many seconds after the alert, in the sender's zone, with the decimals that count. */
 export function toRfc3339After(alert: Pick<Alert, 'time'>, seconds: number): string {
   const instant = instantOf(alert);
-  return formatInstant(
-    { ...instant, seconds: instant.seconds + seconds },
-    '2006-01-02T15:04:05.999999999Z07:00',
-  );
+  return formatInstant({ ...instant, seconds: instant.seconds + seconds }, RFC3339_NANO);
 }

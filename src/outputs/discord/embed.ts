@@ -41,7 +41,7 @@ function toField({ title, value, isField }: Fact) {
 
 /** An empty value is refused, but not within a fence. */
 function isShown({ value, isField }: Fact): boolean {
-  return isField === true || value.trim() !== '';
+  return Boolean(isField) || value.trim() !== '';
 }
 
 export function toEmbed(alert: Alert) {

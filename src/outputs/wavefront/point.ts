@@ -10,7 +10,7 @@ const MAX_NAME = 64;
 /** Tags of one series: docs.wavefront.com/query_language_point_tags.html. */
 const MAX_TAGS = 20;
 
-/** Each byte that names of metrics and tags do not have becomes `-`, as the SDKs do it. */
+/** Each byte that names of metrics and tags do not have becomes `-`, as the SDK for Go does it. */
 const toName = (name: string) =>
   Buffer.from(name)
     .toString('latin1')

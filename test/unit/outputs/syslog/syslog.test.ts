@@ -72,19 +72,22 @@ describe('CEF', () => {
     expect(cef).not.toMatch(/hostname=|tags=|outputfields=/);
   });
 
-  const nasty = falcoAlert({ uuid: UUID, rule: 'a|b\\c\nd', output: 'x=1|2\\3\r\ny\rz\u2028' }, { k: 'a=b' });
+  const nasty = falcoAlert(
+    { uuid: UUID, rule: 'a|b\\c\nd', output: 'x=1|2\\3\r\ny\rz\u0000\u2028' },
+    { k: 'a=b' },
+  );
 
   test('the header is escaped always, line breaks never go out', () => {
     const cef = toCef(nasty, false);
     expect(cef).toContain('|a\\|b\\\\c d|6|');
-    expect(cef).toContain('msg=x=1|2\\3\\ny\\rz  source=');
+    expect(cef).toContain('msg=x=1|2\\3\\ny\\rz   source=');
     expect(cef).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
   });
 
   test('strictly, equals signs and backslashes are escaped and the time is in milliseconds', () => {
     const cef = toCef(nasty, true);
     expect(cef).toContain('start=1772619302123 ');
-    expect(cef).toContain('msg=x\\=1|2\\\\3\\ny\\rz  source=');
+    expect(cef).toContain('msg=x\\=1|2\\\\3\\ny\\rz   source=');
     expect(cef).toContain('outputfields=k:a\\=b');
   });
 });
