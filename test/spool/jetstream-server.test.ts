@@ -15,6 +15,8 @@ import { freePort } from '../support/services/process.ts';
 import { drain, logged, numbered, numberedTo, numberOf, pullAll, SPOOL } from '../support/spool.ts';
 
 const QUIET_MS = 400;
+/** After so long without being taken, alerts in hand go back to the server. */
+const UNWANTED_MS = 14_000;
 
 describeWith('a log on a NATS server', missingNats(), () => {
   const folders = new Folders();
@@ -54,6 +56,22 @@ describeWith('a log on a NATS server', missingNats(), () => {
     cleanups.push(() => connection.close());
     return jetstreamManager(connection, { timeout: 10_000 });
   }
+
+  test('what is in hand and not wanted for long stays in hand when the stream has dropped it', async () => {
+    const spool = await open(onServer(), { maxBytes: 20_000, historyBytes: 0 });
+    const consumer = spool.consumer('a');
+    await spool.append([numbered(1)]);
+    // More is asked for than is taken: the alerts come ahead of their being wanted.
+    const [first] = await pullAll(consumer, 1);
+    first!.retry(0, new RetriableError('not now', { reason: 'server_error' }));
+    for (let number = 2; number <= 60; number++) await spool.append([numbered(number, 'x'.repeat(1000))]);
+    await sleep(UNWANTED_MS);
+    const deliveries = await drain(consumer, QUIET_MS);
+    expect(deliveries.length).toBeGreaterThan(30);
+    // The server may take its time with the first of those that it got back.
+    const { dropped } = consumer.stats();
+    expect(deliveries.length + dropped).toBeGreaterThanOrEqual(59);
+  }, 60_000);
 
   test('two processes share an output: each alert goes to one of them', async () => {
     const shared = onServer();

@@ -316,6 +316,17 @@ export function runSpoolSuite(
         );
       });
 
+      test('who reads on at once after a drop is told how many as well', async () => {
+        await make({ ...small, historyBytes: 0 });
+        const consumer = spool.consumer('a');
+        await spool.append([numbered(1)]);
+        await statsOf(consumer).toSatisfy(adds(1));
+        for (let number = 2; number <= 60; number++) await spool.append([numbered(number, output)]);
+        const deliveries = await pullAll(consumer, 1);
+        expect(numberOf(deliveries[0]!)).toBeGreaterThan(30);
+        await statsOf(consumer).toSatisfy(adds(60));
+      });
+
       test('what is in flight or waits for a retry is not dropped with the rest', async () => {
         await make(small);
         const consumer = spool.consumer('a');

@@ -1,7 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SpoolConfig } from '../../../src/core/config/types.ts';
 import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';
 import { fromToken, namesOf, toToken } from '../../../src/core/spool/jetstream/names.ts';
+import { Progress } from '../../../src/core/spool/jetstream/progress.ts';
 import { lease } from '../../../src/core/spool/jetstream/rate-limit.ts';
 import { Recent } from '../../../src/core/spool/jetstream/recent.ts';
 import { ackFloorOf, firstSince } from '../../../src/core/spool/jetstream/retention.ts';
@@ -96,6 +98,88 @@ describe('what a consumer has settled', () => {
     ['nothing yet', place(0, 0), place(0, 0), 0, 0],
   ])('%s', (_, delivered, ack_floor, num_ack_pending, expected) => {
     expect(ackFloorOf({ delivered, ack_floor, num_ack_pending })).toBe(expected);
+  });
+});
+
+describe('how far an output is', () => {
+  const at = (consumer_seq: number, stream_seq: number) => ({ consumer_seq, stream_seq });
+  const seen = (consumer_seq: number, stream_seq: number, created = '2026-01-31T12:00:00Z') => ({
+    delivered: at(consumer_seq, stream_seq),
+    created,
+  });
+
+  test('what was there before the first look is not told', () => {
+    const progress = new Progress();
+    expect(progress.reached).toBeUndefined();
+    expect(progress.look(seen(3, 10), 50)).toBe(0);
+    expect(progress.reached).toBe(49);
+  });
+
+  test('a drop is told once, whether it is seen before or after the next delivery', () => {
+    const progress = new Progress();
+    progress.look(seen(0, 0), 1);
+    expect(progress.look(seen(2, 2), 11)).toBe(8);
+    expect(progress.look(seen(2, 2), 11)).toBe(0);
+    progress.arrived(at(3, 31), 1);
+    expect(progress.look(seen(3, 31), 31)).toBe(20);
+    expect(progress.reached).toBe(31);
+  });
+
+  test('an alert that came after the server was asked counts at the next look', () => {
+    const progress = new Progress();
+    progress.look(seen(1, 1), 1);
+    progress.arrived(at(2, 20), 1);
+    expect(progress.look(seen(1, 1), 45)).toBe(24);
+    expect(progress.look(seen(3, 45), 45)).toBe(18);
+  });
+
+  test('what came again hides no drop, and makes none', () => {
+    const progress = new Progress();
+    progress.look(seen(5, 5), 1);
+    progress.arrived(at(6, 3), 2);
+    progress.arrived(at(8, 4), 2);
+    expect(progress.look(seen(7, 20), 20)).toBe(14);
+    expect(progress.look(seen(9, 21), 20)).toBe(0);
+  });
+
+  test('a consumer or a stream made anew', () => {
+    const progress = new Progress();
+    progress.look(seen(7, 20), 20);
+    expect(progress.look(seen(30, 50, '2026-01-31T12:30:00Z'), 20)).toBe(0);
+    expect(progress.look(seen(31, 61, '2026-01-31T12:30:00Z'), 20)).toBe(10);
+    progress.restart();
+    expect(progress.reached).toBe(0);
+    expect(progress.look(seen(0, 0), 1)).toBe(0);
+    expect(progress.look(seen(2, 4), 4)).toBe(2);
+  });
+
+  test('whatever happens and whenever one looks, each drop is told once', () => {
+    const step = fc.constantFrom('append', 'hand out', 'again', 'drop', 'look');
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200, size: 'max' }), steps => {
+        const progress = new Progress();
+        const dropped = { seen: 0, told: 0 };
+        let [first, last, sequence, place] = [1, 0, 0, 0];
+        const look = () => {
+          dropped.told += progress.look(seen(sequence, place), first);
+        };
+        look();
+        for (const what of steps) {
+          if (what === 'append') last++;
+          else if (what === 'look') look();
+          else if (what === 'again' && place > 0) progress.arrived(at(++sequence, place), 2);
+          else if (what === 'drop' && first <= last) {
+            if (first > place) dropped.seen++;
+            first++;
+          } else if (what === 'hand out' && Math.max(place + 1, first) <= last) {
+            place = Math.max(place + 1, first);
+            progress.arrived(at(++sequence, place), 1);
+          }
+        }
+        look();
+        expect(dropped.told).toBe(dropped.seen);
+      }),
+    );
   });
 });
 

@@ -5,6 +5,7 @@ import { Waiters } from '../waiters.ts';
 import { Lane, type LaneOptions } from './lane.ts';
 import type { Session } from './link.ts';
 import { toToken } from './names.ts';
+import { Progress } from './progress.ts';
 import { ARRIVED } from './publisher.ts';
 import { Puller } from './puller.ts';
 
@@ -46,8 +47,7 @@ export class StreamConsumer implements Consumer {
   readonly #puller: Puller;
   #remote: Remote = { pending: 0, ackPending: 0, oldestAt: undefined };
   #dropped = 0;
-  /** Everything up to this sequence was handed out to somebody or counted as dropped. */
-  #countedTo: number | undefined;
+  readonly #progress = new Progress();
   #isOpen = false;
   #closedAt = performance.now();
   #wantedAt = Number.NEGATIVE_INFINITY;
@@ -68,7 +68,8 @@ export class StreamConsumer implements Consumer {
       arrived: message => {
         this.#averageBytes += (message.data.length - this.#averageBytes) / 16;
         this.#remote.pending = message.info.pending;
-        this.#countedTo = Math.max(this.#countedTo ?? 0, message.info.streamSequence);
+        const { deliverySequence, streamSequence, deliveryCount } = message.info;
+        this.#progress.arrived({ consumer_seq: deliverySequence, stream_seq: streamSequence }, deliveryCount);
         this.lane.arrived(message);
         this.#wakeSoon();
       },
@@ -98,7 +99,7 @@ export class StreamConsumer implements Consumer {
   /** The stream is no more, and another is in its place. */
   orphan(): void {
     this.lane.orphan();
-    this.#countedTo = 0;
+    this.#progress.restart();
   }
 
   async pull(max: number, signal: AbortSignal): Promise<Delivery[]> {
@@ -145,17 +146,21 @@ export class StreamConsumer implements Consumer {
     this.wake();
   }
 
-  /** Gives back whatever is in hand; where the answer for the first of it goes. */
-  release(): string | undefined {
+  /**
+   * Gives back whatever is in hand.
+   * @param first the oldest sequence in the stream
+   * @returns where the answer for the first of it goes
+   */
+  release(first: number): string | undefined {
     this.#puller.cancel();
-    return this.lane.release();
+    return this.lane.release(first);
   }
 
   /** Regular care. @param first the oldest sequence in the stream */
   sweep(first: number): void {
     const now = performance.now();
     if (!this.#isOpen) {
-      if (this.lane.size > 0 && now - this.#closedAt > ABANDONED_MS) this.release();
+      if (this.lane.size > 0 && now - this.#closedAt > ABANDONED_MS) this.release(first);
       else this.lane.sweep(true, first);
       return;
     }
@@ -166,7 +171,8 @@ export class StreamConsumer implements Consumer {
 
   /** Where it has to go on should the server have lost it; undefined: it was never there. */
   get resumeAt(): number | undefined {
-    return this.#countedTo === undefined ? undefined : Math.min(this.lane.lowest, this.#countedTo + 1);
+    const { reached } = this.#progress;
+    return reached === undefined ? undefined : Math.min(this.lane.lowest, reached + 1);
   }
 
   /**
@@ -177,11 +183,8 @@ export class StreamConsumer implements Consumer {
   async refresh({ manager }: Session, first: number): Promise<number> {
     const { stream } = this.#options;
     const info = await manager.consumers.info(stream, toToken(this.name));
-    const { stream_seq: delivered } = info.delivered;
-    const known = Math.max(this.#countedTo ?? first - 1, delivered);
-    const dropped = Math.max(0, first - 1 - known);
+    const dropped = this.#progress.look(info, first);
     this.#dropped += dropped;
-    this.#countedTo = Math.max(known, first - 1);
     const isIdle = info.num_pending + info.num_ack_pending === 0;
     const oldest = Math.max(info.ack_floor.stream_seq + 1, first);
     this.#remote = {

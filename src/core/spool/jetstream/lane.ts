@@ -187,10 +187,11 @@ export class Lane implements Keeper {
   sweep(isWanted: boolean, first: number): void {
     const now = performance.now();
     for (const held of [...this.#table.values()]) {
+      const isInStream = held.offset >= first;
       if (held.state === 'waiting') {
         const isLost = held.due + OURS_AFTER_DUE_MS - LET_GO_MS < now;
-        if (isLost && held.offset >= first) this.#forget(held);
-      } else if (held.state === 'ready' && !isWanted && held.reply !== undefined) {
+        if (isLost && isInStream) this.#forget(held);
+      } else if (held.state === 'ready' && !isWanted && isInStream) {
         this.#giveBack(held);
       } else if (now - held.touchedAt > TOUCH_MS) {
         this.#touch(held, now);
@@ -198,14 +199,19 @@ export class Lane implements Keeper {
     }
   }
 
-  /** Gives everything that is not settled back to the server, for any replica; the subject of the first answer. */
-  release(): string | undefined {
+  /**
+   * Gives everything that is not settled back to the server, for any replica.
+   * @param first the oldest sequence in the stream: what is older exists only here, and is lost now
+   * @returns the subject of the first answer
+   */
+  release(first: number): string | undefined {
     const all = [...this.#table.values()];
     for (const held of all) this.#giveBack(held);
     const { log, output } = this.#options;
-    const alerts = all.filter(({ reply }) => reply === undefined).length;
-    if (alerts > 0)
-      log.error({ output, alerts }, 'alerts of a stream that is no more could not be delivered');
+    const alerts = all.filter(({ offset }) => offset < first).length;
+    if (alerts > 0) {
+      log.error({ output, alerts }, 'undelivered alerts that are not in the stream any more are lost');
+    }
     return all.find(({ reply }) => reply !== undefined)?.reply;
   }
 

@@ -87,7 +87,7 @@ export class Outputs {
     for (const [name, { consumer }] of this.#consumers) {
       if (this.#wanted.has(name)) continue;
       consumer.close();
-      consumer.release();
+      consumer.release(this.#options.state.first);
       this.#consumers.delete(name);
       this.#made.delete(name);
     }
@@ -160,7 +160,8 @@ export class Outputs {
 
   /** Gives back whatever is in hand; where the answer for the first alert of each output goes. */
   release(): string[] {
-    return [...this.#consumers.values()].flatMap(({ consumer }) => consumer.release() ?? []);
+    const { first } = this.#options.state;
+    return [...this.#consumers.values()].flatMap(({ consumer }) => consumer.release(first) ?? []);
   }
 
   /** Makes one consumer while the session is in use; what is appended waits for it. */
