@@ -51,7 +51,7 @@ function toOutputs(definitions: readonly OutputDefinition[]) {
   const paths = (wanted: (key: DescribedKey) => boolean) =>
     [...new Set(all.filter(wanted).map(({ path }) => path))].sort();
   return {
-    secrets: paths(({ meta }) => meta.secret === true),
+    secrets: paths(({ meta }) => meta.secret === true || meta.userInfo === true),
     pairs: paths(({ meta }) => meta.form === 'pairs'),
     clusterRules: Object.fromEntries(
       definitions

@@ -156,7 +156,7 @@ function table(keys: readonly DescribedKey[]): string {
   const rows = flatKeys(keys).map(({ path, env, meta, fallback }) => {
     const values =
       meta.form === 'enum' ? ` One of ${meta.values!.filter(Boolean).map(code).join(', ')}.` : '';
-    const marks = meta.secret ? ' **Secret.**' : '';
+    const marks = meta.secret ? ' **Secret.**' : meta.userInfo ? ' **May hold a password.**' : '';
     return `| \`${path}\` | \`${env}\` | ${shownDefault(fallback)} | ${cell(meta.description + values + marks)} |`;
   });
   return `| key | variable | default | |\n|---|---|---|---|\n${rows.join('\n')}`;

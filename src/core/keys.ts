@@ -10,6 +10,8 @@ export interface KeyMeta {
   description: string;
   /** The value is masked wherever it could be seen. */
   secret?: boolean;
+  /** The value may name a user and a password before an `@`: they are masked wherever they could be seen. */
+  userInfo?: boolean;
   /** How a text (environment, comma list) becomes the value. `nested` keys are not made from a text. */
   form: 'text' | 'flag' | 'number' | 'list' | 'pairs' | 'duration' | 'size' | 'enum' | 'priority' | 'nested';
   /** What a good value looks like, `a whole number from 0 to 65535`. */
@@ -158,7 +160,7 @@ export function oneOf<const T extends string>(
 }
 
 /** A list of texts; a single text is split at commas. */
-export function list(description: string, fallback: string[] = [], options: { secret?: boolean } = {}) {
+export function list(description: string, fallback: string[] = [], options: { userInfo?: boolean } = {}) {
   const parse = (value: unknown) => {
     const single = toText(value);
     if (typeof single !== 'string') return single;
@@ -173,6 +175,11 @@ export function list(description: string, fallback: string[] = [], options: { se
     expected: 'a list of texts',
     ...options,
   });
+}
+
+/** A list of addresses, each with or without a scheme, and with or without `user:password@`. */
+export function addresses(description: string) {
+  return list(description, [], { userInfo: true });
 }
 
 /**

@@ -15,6 +15,16 @@ export function maskUserInfo(text: string): string {
   return text.includes('@') ? text.replace(USER_INFO, `://${MASK}@`) : text;
 }
 
+/** Does the same to an address that may have no scheme: `user:pass@host` → `***@host`. */
+export function maskAddress(address: string): string {
+  return address.includes('://') ? maskUserInfo(address) : maskUserInfo(`://${address}`).slice('://'.length);
+}
+
+/** User names and passwords found in addresses with commas between them, which may have no scheme. */
+export function addressUserInfo(text: string): string[] {
+  return text.split(',').flatMap(part => userInfo(part.includes('://') ? part : `://${part.trim()}`));
+}
+
 /** User names and passwords found in URLs within a text, as they are and decoded. */
 export function userInfo(text: string): string[] {
   const found: string[] = [];

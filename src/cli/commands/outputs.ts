@@ -119,6 +119,7 @@ function renderKey({ path, env, fallback, meta }: DescribedKey, paint: Paint, co
       ? []
       : [`default ${typeof fallback === 'object' ? JSON.stringify(fallback) : fallback}`]),
     ...(meta.secret ? ['secret'] : []),
+    ...(meta.userInfo ? ['may hold a password'] : []),
   ];
   const description = wrap(meta.description, Math.max(30, columns - 6)).join('\n');
   return `  ${paint(path, 'cyan')}  ${paint(env, 'dim')}\n${indent(`${description}\n${facts.join(', ')}\n`, 6)}`;

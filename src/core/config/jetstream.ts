@@ -1,5 +1,5 @@
 /** The keys of the spool's driver jetstream: where the server is, and what is kept there. */
-import { duration, flag, group, integer, list, secret, size, text } from '../keys.ts';
+import { addresses, duration, flag, group, integer, secret, size, text } from '../keys.ts';
 import { parseServers } from '../nats/servers.ts';
 import type { Problems } from './problems.ts';
 import type { Sources } from './sources.ts';
@@ -8,10 +8,8 @@ import type { JetStreamConfig } from './types.ts';
 
 /** Part of the section `spool`. */
 export const jetStreamShape = {
-  servers: list(
+  servers: addresses(
     'With `jetstream`: servers as nats://host:port, one or a comma list; tls:// or natss:// insists on TLS.',
-    [],
-    { secret: true },
   ),
   stream: text(
     'With `jetstream`: name of the stream, the same for all replicas. Dead letters and shared limits have names that begin with it.',

@@ -1,7 +1,7 @@
 /** Turns settings into plain values by their schemas, and notes problems, secrets and the masked form on the way. */
 import type { z } from 'zod';
 import { type KeyMeta, keyMeta } from '../keys.ts';
-import { MASK, userInfo } from '../redact.ts';
+import { addressUserInfo, MASK, maskAddress, userInfo } from '../redact.ts';
 import { formatDuration, formatSize } from '../units.ts';
 import { nearest } from './nearest.ts';
 import type { Problems } from './problems.ts';
@@ -128,8 +128,13 @@ function nearestValue(tree: Tree, values: readonly string[]): string | undefined
 function noteSecrets(tree: Tree, meta: KeyMeta | undefined, secrets: Set<string>): void {
   const texts = meta?.form === 'text' || meta?.form === 'list' || meta?.form === 'pairs';
   const visit = (leaf: Leaf) => {
-    if (typeof leaf.value === 'string') for (const part of userInfo(leaf.value)) secrets.add(part);
-    if (texts) for (const part of leaf.hidden ?? []) secrets.add(part);
+    if (typeof leaf.value === 'string') {
+      const found = meta?.userInfo ? addressUserInfo(leaf.value) : userInfo(leaf.value);
+      for (const part of found) secrets.add(part);
+    }
+    // The chart keeps whole addresses in files: without their user and password they are no secret.
+    const isAddress = (part: string) => meta?.userInfo === true && part === leaf.value;
+    if (texts) for (const part of leaf.hidden ?? []) if (!isAddress(part)) secrets.add(part);
     if (meta?.secret && leaf.value !== null) secrets.add(leaf.source);
   };
   const walk = (inner: Tree): void => {
@@ -143,6 +148,7 @@ function noteSecrets(tree: Tree, meta: KeyMeta | undefined, secrets: Set<string>
 function maskValue(value: unknown, meta: KeyMeta | undefined, secrets: Set<string>): unknown {
   if (meta?.form === 'duration') return formatDuration(value as number);
   if (meta?.form === 'size') return formatSize(value as number);
+  if (meta?.userInfo) return (value as string[]).map(maskAddress);
   if (!meta?.secret) return value;
   const mask = (text: string) => {
     // Also parts of `name:value` text, which were one text when the secrets were noted.

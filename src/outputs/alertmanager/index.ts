@@ -1,5 +1,5 @@
 import type { Alert } from '../../core/contract.ts';
-import { integer, list, oneOf, pairs, text } from '../../core/keys.ts';
+import { addresses, integer, oneOf, pairs, text } from '../../core/keys.ts';
 import { BATCH_WAIT_MS } from '../_kit/batching.ts';
 import { defineHttpOutput } from '../_kit/http.ts';
 import { legalNames } from '../_kit/names.ts';
@@ -28,10 +28,8 @@ export default defineHttpOutput({
   category: 'alerting',
   docs: 'Posts alerts to one or more Alertmanagers of Prometheus, see https://prometheus.io/docs/alerting/latest/alerts_api.',
   keys: {
-    hostport: list(
+    hostport: addresses(
       'Addresses; each one gets every alert, with a queue of its own. Setting it turns the output on.',
-      [],
-      { secret: true },
     ),
     endpoint: text('Path of the API.', '/api/v2/alerts'),
     expiresafter: integer(

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineOutput } from '../../core/contract.ts';
-import { flag, list, secret, text } from '../../core/keys.ts';
+import { addresses, flag, secret, text } from '../../core/keys.ts';
 import { parseServers } from '../../core/nats/servers.ts';
 import { loadTransport } from '../../core/nats/transport.ts';
 import { DEFAULT_SUBJECT, subjectProblem } from '../_kit/subject.ts';
@@ -12,10 +12,8 @@ export default defineOutput({
   category: 'queue',
   docs: 'Publishes to NATS subjects, with JetStream acknowledgements if wanted. See docs.nats.io.',
   keys: z.object({
-    hostport: list(
+    hostport: addresses(
       'Servers as nats://host:port, one or a comma list; tls:// or natss:// insists on TLS. Setting it turns the output on.',
-      [],
-      { secret: true },
     ),
     subjecttemplate: text('Subject; <priority> and <rule> are filled in.', DEFAULT_SUBJECT),
     jetstream: flag(

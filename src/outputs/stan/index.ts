@@ -9,7 +9,7 @@ import {
   type SendContext,
   type TlsSettings,
 } from '../../core/contract.ts';
-import { list, text } from '../../core/keys.ts';
+import { addresses, text } from '../../core/keys.ts';
 import { connectNats } from '../../core/nats/connect.ts';
 import { parseServers } from '../../core/nats/servers.ts';
 import { loadTransport } from '../../core/nats/transport.ts';
@@ -33,10 +33,8 @@ export default defineOutput({
   category: 'queue',
   docs: 'Publishes to a channel of a NATS Streaming server, which its makers have retired for JetStream. See github.com/nats-io/nats-streaming-server.',
   keys: z.object({
-    hostport: list(
+    hostport: addresses(
       'Servers as nats://user:password@host:port, one or a comma list; tls:// or natss:// insists on TLS. Together with clusterid and clientid it turns the output on.',
-      [],
-      { secret: true },
     ),
     clusterid: text('Id of the streaming cluster.'),
     clientid: text('Id of this client; when another client has it, one by chance is put after it.'),

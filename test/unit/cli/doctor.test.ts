@@ -73,6 +73,16 @@ describe('doctor', () => {
     expect(out).not.toContain('s3cret');
   });
 
+  test('an address that is no secret is told, but for the password in it', async () => {
+    const { url } = await daemon(healthy());
+    const there = await nobody();
+    const { out } = await doctor(url, {
+      config: `alertmanager:\n  hostport: ${there.replace('//', '//user:s3cret@')}\n`,
+    });
+    expect(marked(out, 'FAIL')).toEqual([expect.stringContaining(new URL(there).host)]);
+    expect(out).not.toContain('s3cret');
+  });
+
   test('an output that never answers ends after --timeout', async () => {
     const silent: Answer = () => undefined;
     const methods = ['GET', 'HEAD', 'OPTIONS', 'POST'];

@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are references in configuration files
 import { describe, expect, test } from 'vitest';
+import { outputs } from '../../../src/outputs/index.ts';
 import { load, problemsOf } from '../../support/config.ts';
 
 const slack = (webhookurl: string) => `slack:\n  webhookurl: ${webhookurl}\n`;
@@ -94,6 +95,30 @@ auth: { token: token-secret }
     });
     expect(masked.kafka).toMatchObject({ password: '***', topic: 't' });
     expect(JSON.stringify(masked)).not.toMatch(/secret|p4ss/);
+  });
+
+  test.each([
+    ['nats://me:nats-secret@nats.example:4222', ['nats://***@nats.example:4222']],
+    ['me:nats-secret@a:1, nats-secret@b:2', ['***@a:1', '***@b:2']],
+    ['a:1,me:pw@b:2', ['a:1', '***@b:2']],
+    ['nats.example:4222', ['nats.example:4222']],
+  ])('of an address only the user and the password: %s', (hostport, shown) => {
+    const { masked, secrets } = load(`nats: { hostport: "${hostport}" }`, { definitions: outputs });
+    expect(masked.nats).toMatchObject({ hostport: shown });
+    expect(JSON.stringify(masked)).not.toContain('secret');
+    expect(secrets).not.toContain(hostport);
+    if (hostport.includes('secret')) expect(secrets).toContain('nats-secret');
+  });
+
+  test('of an address from a file only the user and the password, and what was put into it', () => {
+    const env = { NATS: 'me:nats-secret@nats.example:4222', PATH_TOKEN: 'path-secret' };
+    const { masked, secrets } = load(
+      'nats: { hostport: "${env:NATS}" }\nalertmanager: { hostport: "http://a.example/${env:PATH_TOKEN}" }',
+      { env, definitions: outputs },
+    );
+    expect(masked.nats).toMatchObject({ hostport: ['***@nats.example:4222'] });
+    expect(masked.alertmanager).toMatchObject({ hostport: ['http://a.example/***'] });
+    expect(secrets).not.toContain(env.NATS);
   });
 
   test('are not in problems', () => {
