@@ -272,6 +272,16 @@ describeWith('a log on a NATS server', missingNats(), () => {
     await expect.poll(() => consumer.stats().depth).toBe(0);
   }, 60_000);
 
+  test('a stream that is lost while no output asks for alerts is made again', async () => {
+    const spool = await open(onServer());
+    const consumer = spool.consumer('a');
+    await spool.append([numbered(1)]);
+    await (await manager()).streams.delete(config.stream);
+    await spool.append(numberedTo(9, 10));
+    await expect.poll(() => spool.stats().remote).toMatchObject({ connected: true, buffered: 0 });
+    expect((await pullAll(consumer, 9)).map(numberOf)).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18]);
+  }, 60_000);
+
   test('the stream follows the configuration; one of no use is told of and never written to', async () => {
     const shared = onServer();
     await (await open(shared, { maxBytes: 10 << 20 })).close();

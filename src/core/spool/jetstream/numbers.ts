@@ -2,6 +2,7 @@
 import type { DropReport } from '../drop-report.ts';
 import type { Link, Session } from './link.ts';
 import type { Outputs } from './outputs.ts';
+import { isMissing } from './setup.ts';
 import type { StreamState } from './state.ts';
 
 /** Numbers that are older are asked for anew when somebody wants them. */
@@ -33,7 +34,10 @@ export class Numbers {
     const { session } = this.#options.link;
     if (!session || this.#asking) return;
     this.#asking = this.#ask(session)
-      .catch(() => undefined)
+      .catch(error => {
+        const { link } = this.#options;
+        if (isMissing(error) && link.session === session) link.renew();
+      })
       .finally(() => {
         this.#asking = undefined;
       });

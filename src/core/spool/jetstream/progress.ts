@@ -10,7 +10,6 @@ export interface Look extends Pick<ConsumerInfo, 'created'> {
 }
 
 export class Progress {
-  /** Everything up to this sequence was handed out to somebody or counted as dropped. */
   #reached: number | undefined;
   #last: Look | undefined;
   /** Alerts behind the last delivery of the last look that were counted as dropped already. */
@@ -18,7 +17,12 @@ export class Progress {
   /** Deliveries to us since the last look that were not the alert's first, by their `consumer_seq`. */
   #repeated: number[] = [];
 
-  /** The place of the last alert that was handed out or counted as dropped; undefined before anybody looked. */
+  /** @param reached 0 for a stream that is known to be new, undefined for one that nobody has looked at */
+  constructor(reached?: 0) {
+    this.#reached = reached;
+  }
+
+  /** Everything up to this sequence was handed out to somebody or counted as dropped. */
   get reached(): number | undefined {
     return this.#reached;
   }
@@ -50,14 +54,6 @@ export class Progress {
     this.#reached = known + behind;
     this.#last = look;
     return dropped + behind;
-  }
-
-  /** The stream is no more, and an empty one is in its place. */
-  restart(): void {
-    this.#reached = 0;
-    this.#last = undefined;
-    this.#ahead = 0;
-    this.#repeated = [];
   }
 
   /** Alerts between the last look's delivery and this one that were delivered to nobody. */

@@ -88,6 +88,7 @@ export class Publisher {
    * @throws PublishError when not all are known to be stored
    */
   publish(alerts: readonly Alert[], arrivedAt: (index: number) => number): Promise<void> {
+    if (alerts.length === 0) return Promise.resolve();
     const connection = this.#connection;
     if (!connection) return Promise.reject(new PublishError('not connected to NATS'));
     const group: Group = {

@@ -193,6 +193,12 @@ export async function retainConsumers(
   return removed;
 }
 
+/** Whether an error of the API says that there is no such stream or consumer. */
+export function isMissing(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === STREAM_NOT_FOUND || code === CONSUMER_NOT_FOUND;
+}
+
 /** The server's own number of an API error. */
 export function codeOf(error: unknown): number | undefined {
   const { code } = (error ?? {}) as { code?: unknown };
