@@ -1,6 +1,6 @@
 /** Servers as child processes of a test run: started on free ports, ended by their process, also when tests fail. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -87,9 +87,32 @@ export async function launch({ command, args, env, ready, withinMs }: Launch): P
   return {
     pid: child.pid!,
     stop,
-    freeze: () => void process.kill(-child.pid!, 'SIGSTOP'),
+    freeze: () => freeze(child.pid!),
     thaw: () => void process.kill(-child.pid!, 'SIGCONT'),
   };
+}
+
+/** Stops a server and what it has started. On a busy machine its threads run on for a while after the signal. */
+function freeze(pid: number): void {
+  process.kill(-pid, 'SIGSTOP');
+  const deadline = Date.now() + 5_000;
+  while (!isStopped(pid) && Date.now() < deadline)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+}
+
+/** Whether all threads are stopped, as far as the system tells. */
+function isStopped(pid: number): boolean {
+  const folder = `/proc/${pid}/task`;
+  return !existsSync(folder) || readdirSync(folder).every(thread => stateOf(`${folder}/${thread}`) === 'T');
+}
+
+/** The state of a thread, which stands behind its name (proc_pid_stat(5)); one that has just ended counts as stopped. */
+function stateOf(thread: string): string | undefined {
+  try {
+    return /\) (\S)/.exec(readFileSync(`${thread}/stat`, 'utf8'))?.[1];
+  } catch {
+    return 'T';
+  }
 }
 
 /** A server that can be stopped and started again, and made to hang. */
