@@ -15,27 +15,40 @@ export function maskUserInfo(text: string): string {
   return text.includes('@') ? text.replace(USER_INFO, `://${MASK}@`) : text;
 }
 
-/** Does the same to an address that may have no scheme: `user:pass@host` → `***@host`. */
+/** In one address, which may have no scheme, all that stands before its last `@`: `user:pass@host` → `***@host`. */
 export function maskAddress(address: string): string {
-  return address.includes('://') ? maskUserInfo(address) : maskUserInfo(`://${address}`).slice('://'.length);
+  const [info, start] = addressInfo(address);
+  return info === undefined ? address : address.slice(0, start) + MASK + address.slice(start + info.length);
 }
 
-/** User names and passwords found in addresses with commas between them, which may have no scheme. */
+/** User names and passwords in one address, or in several with commas between them. */
 export function addressUserInfo(text: string): string[] {
-  return text.split(',').flatMap(part => userInfo(part.includes('://') ? part : `://${part.trim()}`));
+  return [text, ...text.split(',')].flatMap(part => {
+    const [info] = addressInfo(part.trim());
+    return info === undefined ? [] : secretsOf(info);
+  });
+}
+
+function addressInfo(address: string): [info: string | undefined, start: number] {
+  const start = /^[a-z][a-z0-9+.-]*:\/\//i.exec(address)?.[0].length ?? 0;
+  const end = address.lastIndexOf('@');
+  return [end < start ? undefined : address.slice(start, end), start];
 }
 
 /** User names and passwords found in URLs within a text, as they are and decoded. */
 export function userInfo(text: string): string[] {
   const found: string[] = [];
   for (const [match] of text.matchAll(USER_INFO)) {
-    const info = match.slice(3, -1);
-    const colon = info.indexOf(':');
-    // A lone user name is a token (`nats://token@host`).
-    const secret = colon < 0 ? info : info.slice(colon + 1);
-    if (secret !== '') found.push(secret, decode(secret));
+    found.push(...secretsOf(match.slice(3, -1)));
   }
   return found;
+}
+
+/** What of `user:password` is secret, as it is and decoded; a lone user name is a token (`nats://token@host`). */
+function secretsOf(info: string): string[] {
+  const colon = info.indexOf(':');
+  const secret = colon < 0 ? info : info.slice(colon + 1);
+  return secret === '' ? [] : [secret, decode(secret)];
 }
 
 /**

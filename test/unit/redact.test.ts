@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createRedactor } from '../../src/core/redact.ts';
+import { addressUserInfo, createRedactor, maskAddress } from '../../src/core/redact.ts';
 
 describe('redactor', () => {
   test('masks every secret wherever it occurs', () => {
@@ -45,4 +45,17 @@ describe('redactor', () => {
     expect(redact('://'.repeat(50_000)).length).toBe(150_000);
     expect(redact(`://${'a'.repeat(500_000)}`).length).toBe(500_003);
   });
+});
+
+test.each([
+  ['nats://me:pw@a:1', 'nats://***@a:1', ['pw']],
+  ['me:p@ss@a:1', '***@a:1', ['p@ss']],
+  ['nats://me:pa,ss%21@a:1', 'nats://***@a:1', ['pa,ss%21', 'pa,ss!']],
+  ['http://me:12/w#x@a', 'http://***@a', ['12/w#x']],
+  ['token@a', '***@a', ['token']],
+  ['a:1', 'a:1', []],
+])('an address, with and without scheme: %s', (address, shown, secrets) => {
+  expect(maskAddress(address)).toBe(shown);
+  expect(addressUserInfo(address)).toEqual(expect.arrayContaining(secrets));
+  if (secrets.length === 0) expect(addressUserInfo(address)).toEqual([]);
 });
