@@ -4,6 +4,7 @@ import type { SpoolConfig } from '../../../src/core/config/types.ts';
 import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';
 import { fromToken, namesOf, toToken } from '../../../src/core/spool/jetstream/names.ts';
 import { Progress } from '../../../src/core/spool/jetstream/progress.ts';
+import { Publisher } from '../../../src/core/spool/jetstream/publisher.ts';
 import { lease } from '../../../src/core/spool/jetstream/rate-limit.ts';
 import { Recent } from '../../../src/core/spool/jetstream/recent.ts';
 import { ackFloorOf, firstSince } from '../../../src/core/spool/jetstream/retention.ts';
@@ -102,55 +103,59 @@ describe('what a consumer has settled', () => {
 });
 
 describe('how far an output is', () => {
-  const at = (consumer_seq: number, stream_seq: number) => ({ consumer_seq, stream_seq });
+  const delivery = (deliverySequence: number, streamSequence: number, deliveryCount = 1) => ({
+    deliverySequence,
+    streamSequence,
+    deliveryCount,
+  });
   const seen = (consumer_seq: number, stream_seq: number, created = '2026-01-31T12:00:00Z') => ({
-    delivered: at(consumer_seq, stream_seq),
+    delivered: { consumer_seq, stream_seq },
     created,
   });
 
   test('what was there before the first look is not told', () => {
     const progress = new Progress();
     expect(progress.reached).toBeUndefined();
-    expect(progress.look(seen(3, 10), 50)).toBe(0);
+    expect(progress.update(seen(3, 10), 50)).toBe(0);
     expect(progress.reached).toBe(49);
   });
 
   test('a drop is told once, whether it is seen before or after the next delivery', () => {
     const progress = new Progress();
-    progress.look(seen(0, 0), 1);
-    expect(progress.look(seen(2, 2), 11)).toBe(8);
-    expect(progress.look(seen(2, 2), 11)).toBe(0);
-    progress.arrived(at(3, 31), 1);
-    expect(progress.look(seen(3, 31), 31)).toBe(20);
+    progress.update(seen(0, 0), 1);
+    expect(progress.update(seen(2, 2), 11)).toBe(8);
+    expect(progress.update(seen(2, 2), 11)).toBe(0);
+    progress.arrived(delivery(3, 31));
+    expect(progress.update(seen(3, 31), 31)).toBe(20);
     expect(progress.reached).toBe(31);
   });
 
   test('an alert that came after the server was asked counts at the next look', () => {
     const progress = new Progress();
-    progress.look(seen(1, 1), 1);
-    progress.arrived(at(2, 20), 1);
-    expect(progress.look(seen(1, 1), 45)).toBe(24);
-    expect(progress.look(seen(3, 45), 45)).toBe(18);
+    progress.update(seen(1, 1), 1);
+    progress.arrived(delivery(2, 20));
+    expect(progress.update(seen(1, 1), 45)).toBe(24);
+    expect(progress.update(seen(3, 45), 45)).toBe(18);
   });
 
   test('what came again hides no drop, and makes none', () => {
     const progress = new Progress();
-    progress.look(seen(5, 5), 1);
-    progress.arrived(at(6, 3), 2);
-    progress.arrived(at(8, 4), 2);
-    expect(progress.look(seen(7, 20), 20)).toBe(14);
-    expect(progress.look(seen(9, 21), 20)).toBe(0);
+    progress.update(seen(5, 5), 1);
+    progress.arrived(delivery(6, 3, 2));
+    progress.arrived(delivery(8, 4, 2));
+    expect(progress.update(seen(7, 20), 20)).toBe(14);
+    expect(progress.update(seen(9, 21), 20)).toBe(0);
   });
 
   test('a consumer or a stream made anew', () => {
     const progress = new Progress();
-    progress.look(seen(7, 20), 20);
-    expect(progress.look(seen(30, 50, '2026-01-31T12:30:00Z'), 20)).toBe(0);
-    expect(progress.look(seen(31, 61, '2026-01-31T12:30:00Z'), 20)).toBe(10);
+    progress.update(seen(7, 20), 20);
+    expect(progress.update(seen(30, 50, '2026-01-31T12:30:00Z'), 20)).toBe(0);
+    expect(progress.update(seen(31, 61, '2026-01-31T12:30:00Z'), 20)).toBe(10);
     const anew = new Progress(0);
     expect(anew.reached).toBe(0);
-    expect(anew.look(seen(0, 0), 4)).toBe(3);
-    expect(anew.look(seen(2, 7), 4)).toBe(2);
+    expect(anew.update(seen(0, 0), 4)).toBe(3);
+    expect(anew.update(seen(2, 7), 4)).toBe(2);
   });
 
   test('whatever happens and whenever one looks, each drop is told once', () => {
@@ -161,19 +166,19 @@ describe('how far an output is', () => {
         const dropped = { seen: 0, told: 0 };
         let [first, last, sequence, place] = [1, 0, 0, 0];
         const look = () => {
-          dropped.told += progress.look(seen(sequence, place), first);
+          dropped.told += progress.update(seen(sequence, place), first);
         };
         look();
         for (const what of steps) {
           if (what === 'append') last++;
           else if (what === 'look') look();
-          else if (what === 'again' && place > 0) progress.arrived(at(++sequence, place), 2);
+          else if (what === 'again' && place > 0) progress.arrived(delivery(++sequence, place, 2));
           else if (what === 'drop' && first <= last) {
             if (first > place) dropped.seen++;
             first++;
           } else if (what === 'hand out' && Math.max(place + 1, first) <= last) {
             place = Math.max(place + 1, first);
-            progress.arrived(at(++sequence, place), 1);
+            progress.arrived(delivery(++sequence, place));
           }
         }
         look();
@@ -181,6 +186,11 @@ describe('how far an output is', () => {
       }),
     );
   });
+});
+
+test('nothing to publish is published at once', async () => {
+  const publisher = new Publisher({} as never, 'alerts', () => undefined);
+  await expect(publisher.publish([], () => 0)).resolves.toBeUndefined();
 });
 
 describe('a shared rate limit', () => {

@@ -68,8 +68,7 @@ export class StreamConsumer implements Consumer {
       arrived: message => {
         this.#averageBytes += (message.data.length - this.#averageBytes) / 16;
         this.#remote.pending = message.info.pending;
-        const { deliverySequence, streamSequence, deliveryCount } = message.info;
-        this.#progress.arrived({ consumer_seq: deliverySequence, stream_seq: streamSequence }, deliveryCount);
+        this.#progress.arrived(message.info);
         this.lane.arrived(message);
         this.#wakeSoon();
       },
@@ -186,7 +185,7 @@ export class StreamConsumer implements Consumer {
     const info = await manager.consumers.info(stream, toToken(this.name));
     // This is about a stream that was replaced meanwhile.
     if (progress !== this.#progress) return 0;
-    const dropped = progress.look(info, first);
+    const dropped = progress.update(info, first);
     this.#dropped += dropped;
     const isIdle = info.num_pending + info.num_ack_pending === 0;
     const oldest = Math.max(info.ack_floor.stream_seq + 1, first);

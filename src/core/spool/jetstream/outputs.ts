@@ -6,7 +6,7 @@ import type { AlertCache } from './alerts.ts';
 import { StreamConsumer } from './consumer.ts';
 import type { LaneOptions } from './lane.ts';
 import type { Link, Session } from './link.ts';
-import { ensureConsumer, retainConsumers } from './setup.ts';
+import { ensureConsumer, isMissing, retainConsumers } from './setup.ts';
 import type { StreamState } from './state.ts';
 
 export interface OutputsOptions {
@@ -202,6 +202,6 @@ export class Outputs {
   #pullFailed(output: string, error: unknown): void {
     const { message } = error as Error;
     this.#options.log.debug({ output, error: message }, 'a request for alerts ended early');
-    if (/(consumer|stream) not found|consumer deleted/i.test(message)) this.#options.link.renew();
+    if (isMissing(error)) this.#options.link.renew();
   }
 }

@@ -193,10 +193,11 @@ export async function retainConsumers(
   return removed;
 }
 
-/** Whether an error of the API says that there is no such stream or consumer. */
+/** Whether an error of the API or of a pull request says that there is no such stream or consumer. */
 export function isMissing(error: unknown): boolean {
   const code = codeOf(error);
-  return code === STREAM_NOT_FOUND || code === CONSUMER_NOT_FOUND;
+  if (code === STREAM_NOT_FOUND || code === CONSUMER_NOT_FOUND) return true;
+  return /(consumer|stream) not found|consumer deleted/i.test((error as Error).message);
 }
 
 /** The server's own number of an API error. */
