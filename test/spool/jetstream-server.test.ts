@@ -62,15 +62,14 @@ describeWith('a log on a NATS server', missingNats(), () => {
     const consumer = spool.consumer('a');
     await spool.append([numbered(1)]);
     // More is asked for than is taken: the alerts come ahead of their being wanted.
-    const [first] = await pullAll(consumer, 1);
-    first!.retry(0, new RetriableError('not now', { reason: 'server_error' }));
+    for (const delivery of await pullAll(consumer, 1)) delivery.ack();
     for (let number = 2; number <= 60; number++) await spool.append([numbered(number, 'x'.repeat(1000))]);
     await sleep(UNWANTED_MS);
     const deliveries = await drain(consumer, QUIET_MS);
     expect(deliveries.length).toBeGreaterThan(30);
     // The server may take its time with the first of those that it got back.
     const { dropped } = consumer.stats();
-    expect(deliveries.length + dropped).toBeGreaterThanOrEqual(59);
+    expect(deliveries.length + dropped).toBeGreaterThanOrEqual(58);
   }, 60_000);
 
   test('two processes share an output: each alert goes to one of them', async () => {

@@ -92,15 +92,20 @@ export async function launch({ command, args, env, ready, withinMs }: Launch): P
   };
 }
 
-/** Stops a server and what it has started. On a busy machine its threads run on for a while after the signal. */
+/**
+ * Stops a server and what it has started. On a busy machine threads run on for a while after the signal: those of the
+ * server itself have stopped when this returns.
+ */
 function freeze(pid: number): void {
   process.kill(-pid, 'SIGSTOP');
   const deadline = Date.now() + 5_000;
-  while (!isStopped(pid) && Date.now() < deadline)
+  while (!isStopped(pid)) {
+    if (Date.now() > deadline) throw new Error('the server does not stop');
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  }
 }
 
-/** Whether all threads are stopped, as far as the system tells. */
+/** Whether all threads are stopped; true where the system does not tell. */
 function isStopped(pid: number): boolean {
   const folder = `/proc/${pid}/task`;
   return !existsSync(folder) || readdirSync(folder).every(thread => stateOf(`${folder}/${thread}`) === 'T');
