@@ -1,7 +1,9 @@
 /** The disk driver after it was stopped at any point, and on files that somebody or something has altered. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RetriableError } from '../../src/core/errors.ts';
-import type { Spool } from '../../src/core/spool/contract.ts';
+import type { Spool, Start } from '../../src/core/spool/contract.ts';
+import { scanRecords } from '../../src/core/spool/disk/format.ts';
 import { recordingLogger } from '../support/logger.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
 import { drain, logged, numbered, numberedTo, numberOf, openOn, pullAll, SPOOL } from '../support/spool.ts';
@@ -12,8 +14,8 @@ const small = { segmentBytes: 500 };
 const LOG = `${SPOOL.path}/log`;
 const SET_ASIDE = `${SPOOL.path}/set-aside`;
 
-async function numbersOf(spool: Spool, consumer = 'a'): Promise<number[]> {
-  return (await drain(spool.consumer(consumer))).map(numberOf);
+async function numbersOf(spool: Spool, consumer = 'a', start?: Start): Promise<number[]> {
+  return (await drain(spool.consumer(consumer, start))).map(numberOf);
 }
 
 /** A closed spool with alerts 1 to `count`, consumer `a` at the beginning. */
@@ -239,6 +241,55 @@ describe('altered files', () => {
     await spool.close();
   });
 
+  test('a damaged stretch of any length and place costs the alerts in it only, and is counted once', async () => {
+    const config = { segmentBytes: 2_000_000 };
+    const files = new MemoryFiles();
+    const first = await openOn(files, config);
+    first.consumer('a');
+    for (let number = 1; number <= 600; number++) {
+      // Some are longer than what is read at once.
+      await first.append([numbered(number, 'x'.repeat(number % 100 === 0 ? 200_000 : 3_000))]);
+    }
+    await first.close();
+    const path = [...files.contents.keys()].find(name => name.startsWith(LOG))!;
+    const sound = files.contents.get(path)!;
+    const { records } = scanRecords(sound.subarray(32), {
+      position: 32,
+      fileSize: sound.length,
+      minOffset: 1,
+      maxOffset: 601,
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.nat(), fc.boolean(), async (place, length, isZeroed) => {
+        const from = 32 + (place % (sound.length - 32));
+        const to = Math.min(sound.length, from + 1 + (length % sound.length));
+        const copy = files.copyAll();
+        const bytes = copy.contents.get(path)!;
+        for (let at = from; at < to; at++) bytes[at] = isZeroed ? 0 : bytes[at]! ^ 0xff;
+        const spool = await openOn(copy, config);
+        const hit = records.filter(({ position, end }) => position < to && from < end);
+        const numbers = await numbersOf(spool);
+        const isHit = new Set(hit.map(({ offset }) => offset));
+        expect(numbers).toEqual(Array.from({ length: 600 }, (_, at) => at + 1).filter(n => !isHit.has(n)));
+        expect(await numbersOf(spool, 'b', 'beginning')).toEqual(numbers);
+        expect(spool.stats()).toMatchObject({ setAside: 1, entries: numbers.length });
+        const kept = [...copy.contents].filter(([name]) => name.startsWith(SET_ASIDE));
+        expect(kept.reduce((sum, [, { length }]) => sum + length, 0)).toBe(
+          hit.at(-1)!.end - hit[0]!.position,
+        );
+        await spool.close();
+      }),
+      {
+        numRuns: 30,
+        examples: [
+          [0, 0, true],
+          [200_000, 400_000, true],
+          [0, 1_999_999, false],
+        ],
+      },
+    );
+  });
+
   test('a segment cut short in the middle of the log costs its end only', async () => {
     const files = await written(9, { segmentBytes: 1000 });
     const paths = [...files.contents.keys()].filter(name => name.startsWith(LOG)).sort();
@@ -315,6 +366,19 @@ describe('altered files', () => {
       await fourth.close();
     },
   );
+});
+
+test('with all cursors lost the outputs of the start begin at the oldest alert, one that is added later at the next', async () => {
+  const files = await written(3);
+  for (const name of ['cursors', 'cursors.backup']) files.contents.delete(`${SPOOL.path}/${name}`);
+  const spool = await openOn(files);
+  expect(await numbersOf(spool, 'a')).toEqual([1, 2, 3]);
+  expect(await numbersOf(spool, 'b')).toEqual([1, 2, 3]);
+  spool.retain(['a', 'b']);
+  const added = spool.consumer('c');
+  await spool.append([numbered(4)]);
+  expect((await drain(added)).map(numberOf)).toEqual([4]);
+  await spool.close();
 });
 
 async function deliver(spool: Spool, count: number) {

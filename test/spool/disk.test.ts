@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
+import { PermanentError } from '../../src/core/errors.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
-import { realClock, SPOOL } from '../support/spool.ts';
+import { numbered, pullAll, realClock, SPOOL } from '../support/spool.ts';
 import { runSpoolSuite } from './suite.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'spool-'));
@@ -21,3 +22,35 @@ const open =
 
 runSpoolSuite('disk', open({}));
 runSpoolSuite('disk, durable', open({ durability: 'power' }));
+
+test('every file is for its owner only, in a folder that others may read and where it was not so before', async () => {
+  const path = join(root, 'shared');
+  mkdirSync(path, { mode: 0o755 });
+  const tooOpen = () =>
+    readdirSync(path, { recursive: true, withFileTypes: true })
+      .filter(entry => entry.isFile())
+      .map(({ name, parentPath }) => ({ name, mode: statSync(join(parentPath, name)).mode & 0o777 }))
+      .filter(({ mode }) => mode !== 0o600);
+  for (let round = 0; round < 2; round++) {
+    const spool = await openSpool(
+      { ...SPOOL, driver: 'disk', path },
+      { clock: realClock, log: recordingLogger() },
+    );
+    const consumer = spool.consumer('a');
+    await spool.append([numbered(1)]);
+    const [delivery] = await pullAll(consumer, 1);
+    await delivery!.bury(new PermanentError('no', { reason: 'client_error' }));
+    expect(readdirSync(path)).toEqual(
+      expect.arrayContaining([
+        'dead-letters.sqlite',
+        'dead-letters.sqlite-wal',
+        'dead-letters.sqlite-shm',
+        'lock',
+      ]),
+    );
+    expect(tooOpen()).toEqual([]);
+    await spool.close();
+    // As an earlier release left them.
+    for (const name of ['dead-letters.sqlite', 'lock']) chmodSync(join(path, name), 0o644);
+  }
+});

@@ -1,5 +1,5 @@
 /** Opens outputs of the registry against a far end of the test's own. */
-import { identityAnswer } from '../../scripts/gen/identity.ts';
+import { identityAnswer, serveMetadata } from '../../scripts/gen/identity.ts';
 import type { ConnectionConfig } from '../../src/core/config/types.ts';
 import type { Host, HttpRequest, Output, OutputDefinition } from '../../src/core/contract.ts';
 import { keyMeta } from '../../src/core/keys.ts';
@@ -7,6 +7,8 @@ import { OutputTemplates, type TemplateConfig, templateBodyOf } from '../../src/
 import { clientOf } from './http-client.ts';
 import type { HttpSink } from './http-sink.ts';
 import { type LogLine, recordingLogger } from './logger.ts';
+
+await serveMetadata();
 
 export interface Opened {
   output: Output;
@@ -61,7 +63,11 @@ export async function openAgainst(
     outputs: () => [definition.name],
     customFields: () => [],
     tls: { verify: true },
-    clock: { now: () => Date.parse('2026-01-31T12:00:00Z'), random: () => 0.5 },
+    clock: {
+      now: () => Date.parse('2026-01-31T12:00:00Z'),
+      monotonic: () => performance.now(),
+      random: () => 0.5,
+    },
     log,
     templateFailed: rethrow,
   };

@@ -24,7 +24,11 @@ export function alertOfRule(rule: string): Alert {
 }
 
 /** The clock of vitest's fake timers; chance is always in the middle. */
-export const fakeClock: Clock = { now: () => Date.now(), random: () => 0.5 };
+export const fakeClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  random: () => 0.5,
+};
 
 export const DELIVERY: DeliveryConfig = {
   from: 'now',
@@ -70,6 +74,9 @@ export class LetterBox implements DeadLetters {
   }
   count(): number {
     return this.letters.length;
+  }
+  async tally(): Promise<Map<string, number>> {
+    return new Map();
   }
   async remove(): Promise<number> {
     return 0;
@@ -166,6 +173,7 @@ export function makeWorker(
       overflow: 'drop-oldest',
       memoryBytes: 1 << 30,
       segmentBytes: 1 << 20,
+      removedMs: 0,
       deadLetters: { maxCount: 0, maxAgeMs: 0 },
     },
     { clock: fakeClock, log, deadLetters: box },

@@ -28,7 +28,6 @@ export function jetStreamConfig(servers: readonly string[], replicas = 1): JetSt
     login: { credentials: '', nkey: '', token: '', username: '', password: '' },
     tls: { verify: true, caFiles: [], certFile: '', keyFile: '', serverName: '' },
     bufferBytes: 64 << 20,
-    removedMs: 50,
   };
 }
 
@@ -54,7 +53,7 @@ export function openOnServer(
   overrides: Partial<SpoolConfig> = {},
   deps: { now?: () => number; log?: Logger } = {},
 ): Promise<Spool> {
-  const clock = { now: deps.now ?? Date.now, random: () => 0.5 };
+  const clock = { now: deps.now ?? Date.now, monotonic: () => performance.now(), random: () => 0.5 };
   return openSpool(
     { ...SPOOL, driver: 'jetstream', path, jetstream, ...overrides },
     { clock, log: deps.log ?? recordingLogger() },

@@ -19,10 +19,15 @@ export const SPOOL: SpoolConfig = {
   overflow: 'drop-oldest',
   memoryBytes: 64 * 1024 * 1024,
   segmentBytes: 1024 * 1024,
+  removedMs: 3_600_000,
   deadLetters: { maxCount: 1000, maxAgeMs: 0 },
 };
 
-export const realClock: Clock = { now: () => Date.now(), random: () => 0.5 };
+export const realClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  random: () => 0.5,
+};
 
 /** The alert of a number: its rule is `rule <number>`. */
 export function numbered(number: number, output = ''): Alert {

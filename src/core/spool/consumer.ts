@@ -59,27 +59,30 @@ export class LogConsumer implements Consumer, Settler {
     while (!this.#closed && !signal.aborted && max >= 1) {
       const deliveries = this.take(max);
       if (deliveries.length > 0) return deliveries;
-      if (this.#isBehind() && performance.now() >= this.#readAgainAt) await this.#load();
+      if (this.#canLoad()) await this.#load();
       else await this.#wait(signal);
     }
     return [];
   }
 
-  take(max: number): Delivery[] {
+  take(max: number, only?: 'new'): Delivery[] {
     const deliveries: Delivery[] = [];
     if (this.#closed) return deliveries;
-    if (this.#retries.size > 0) this.#takeRetries(max, deliveries);
+    if (only === undefined && this.#retries.size > 0) this.#takeRetries(max, deliveries);
     while (deliveries.length < max) {
       const entry = this.#nextAtHand();
       if (!entry) break;
       deliveries.push(this.#handOut(entry, 1 + (this.#cursor.pending.get(entry.offset)?.attempt ?? 0)));
     }
     if (deliveries.length > 0) this.#host.moved(0);
+    // Who wants new ones only does not wait for them: they are read for the next time.
+    else if (only === 'new' && this.#canLoad()) void this.#load();
     return deliveries;
   }
 
-  hasten(): void {
-    this.#retries.setAllDue(0);
+  hasten(which?: 'next'): void {
+    if (which === 'next') this.#retries.setNextDue(performance.now());
+    else this.#retries.setAllDue(0);
     if (this.#retries.size > 0) this.wake();
   }
 
@@ -216,6 +219,10 @@ export class LogConsumer implements Consumer, Settler {
 
   #isBehind(): boolean {
     return this.#wanted() !== undefined;
+  }
+
+  #canLoad(): boolean {
+    return this.#isBehind() && performance.now() >= this.#readAgainAt;
   }
 
   #load(): Promise<void> {

@@ -4,6 +4,7 @@ import { type ConsumerHost, LogConsumer } from './consumer.ts';
 import type { DeadLetters, Start } from './contract.ts';
 import { Cursor, type CursorFile, fromRanges } from './cursor.ts';
 import type { LogReader } from './log-reader.ts';
+import { tellRemoved } from './removed.ts';
 
 /** What the consumers work with. */
 export interface ConsumersOptions {
@@ -13,8 +14,10 @@ export interface ConsumersOptions {
   log: Logger;
   /** Told whenever a cursor moves, with the number of entries settled. */
   moved(settled: number): void;
-  /** Cursors were lost: every consumer without one starts at the beginning, so that no alert is. */
+  /** Cursors were lost: until the first `retain` every consumer without one starts at the beginning, so that no alert is. */
   fromBeginning: boolean;
+  /** How long the cursor of a consumer that is not retained is kept, in milliseconds. */
+  removedMs: number;
 }
 
 export class Consumers {
@@ -24,10 +27,12 @@ export class Consumers {
   /** The consumer that may move the cursor: the open one, or the last one until another opens. */
   readonly #owners = new Map<Cursor, LogConsumer>();
   readonly #open = new Map<string, LogConsumer>();
+  #fromBeginning: boolean;
   #closed = false;
 
   constructor(options: ConsumersOptions) {
     this.#options = options;
+    this.#fromBeginning = options.fromBeginning;
     this.#host = {
       reader: options.reader,
       deadLetters: options.deadLetters,
@@ -46,8 +51,8 @@ export class Consumers {
 
   /** Takes over cursors that were written down. */
   restore(file: CursorFile): void {
-    for (const [name, { next, pending }] of file.cursors) {
-      this.#cursors.set(name, new Cursor(name, next, fromRanges(pending)));
+    for (const [name, { next, pending, removedAt }] of file.cursors) {
+      this.#cursors.set(name, new Cursor(name, next, fromRanges(pending), removedAt));
     }
   }
 
@@ -57,43 +62,76 @@ export class Consumers {
     let cursor = this.#cursors.get(name);
     const created = cursor === undefined;
     if (!cursor) {
-      const { reader, fromBeginning } = this.#options;
-      const atEnd = start === 'now' && !fromBeginning;
+      const { reader } = this.#options;
+      const atEnd = start === 'now' && !this.#fromBeginning;
       cursor = new Cursor(name, atEnd ? reader.nextOffset : reader.firstOffset);
       this.#cursors.set(name, cursor);
     }
+    cursor.removedAt = undefined;
     const consumer = new LogConsumer(cursor, this.#host);
     this.#open.set(name, consumer);
     this.#owners.set(cursor, consumer);
     return { consumer, created };
   }
 
-  /** Forgets the cursors of all others. */
+  /** Closes all others. Their cursors are kept for a while, should they come back. */
   retain(names: readonly string[]): void {
-    const kept = new Set(names);
+    const { clock, log, removedMs } = this.#options;
+    const wanted = new Set(names);
+    // Whoever comes from now on was not there when the cursors were lost.
+    this.#fromBeginning = false;
     for (const [name, cursor] of this.#cursors) {
-      if (kept.has(name)) continue;
+      if (wanted.has(name) || cursor.removedAt !== undefined) continue;
       this.#open.get(name)?.close();
-      this.#owners.delete(cursor);
-      this.#cursors.delete(name);
+      cursor.removedAt = clock.now();
+      tellRemoved(log, { output: name, alerts: this.#depth(cursor), keptMs: removedMs });
     }
+    this.forgetRemoved();
   }
 
-  /** The oldest offset that somebody has not settled; `end` when there is none. */
+  /** Lets go of the cursors that were kept for long enough; true when there were any. */
+  forgetRemoved(): boolean {
+    const { clock, log, removedMs } = this.#options;
+    const now = clock.now();
+    let isAny = false;
+    for (const [name, cursor] of this.#cursors) {
+      if (cursor.removedAt === undefined || now - cursor.removedAt < removedMs) continue;
+      const alerts = this.#depth(cursor);
+      this.#owners.delete(cursor);
+      this.#cursors.delete(name);
+      const level = alerts > 0 ? 'warn' : 'info';
+      log[level]({ output: name, alerts }, 'the place of a removed output in the log is given up');
+      isAny = true;
+    }
+    return isAny;
+  }
+
+  /** The oldest offset that an output has not settled; `end` when there is none. */
   lowest(end: number): number {
+    let lowest = end;
+    for (const cursor of this.#cursors.values()) {
+      if (cursor.removedAt === undefined) lowest = Math.min(lowest, cursor.lowest);
+    }
+    return lowest;
+  }
+
+  /** The same, with those that may come back. */
+  lowestKept(end: number): number {
     let lowest = end;
     for (const cursor of this.#cursors.values()) lowest = Math.min(lowest, cursor.lowest);
     return lowest;
   }
 
-  /** The oldest offset at or after `floor` that somebody has not read; `end` when there is none. */
+  /** The oldest offset at or after `floor` that an output has not read; `end` when there is none. */
   lowestUnread(floor: number, end: number): number {
     let lowest = end;
-    for (const { next } of this.#cursors.values()) if (next >= floor && next < lowest) lowest = next;
+    for (const { next, removedAt } of this.#cursors.values()) {
+      if (removedAt === undefined && next >= floor && next < lowest) lowest = next;
+    }
     return lowest;
   }
 
-  /** The log begins at `first` now: who has not read that far is moved there. Name → entries it lost. */
+  /** The log begins at `first` now: who has not read that far is moved there. Output → entries it lost. */
   moveForward(first: number): Map<string, number> {
     const lost = new Map<string, number>();
     for (const cursor of this.#cursors.values()) {
@@ -101,7 +139,7 @@ export class Consumers {
       const count = first - cursor.next - this.#options.reader.missing(cursor.next, first);
       cursor.next = first;
       cursor.dropped += count;
-      if (count > 0) lost.set(cursor.name, count);
+      if (count > 0 && cursor.removedAt === undefined) lost.set(cursor.name, count);
     }
     return lost;
   }
@@ -109,6 +147,11 @@ export class Consumers {
   /** Lets every consumer that waits look again. */
   wake(): void {
     for (const consumer of this.#open.values()) consumer.wake();
+  }
+
+  #depth({ next, pending }: Cursor): number {
+    const { reader } = this.#options;
+    return pending.size + reader.nextOffset - next - reader.missing(next, reader.nextOffset);
   }
 
   /** Closes all consumers; from here on nothing is settled. */

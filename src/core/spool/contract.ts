@@ -33,10 +33,10 @@ export interface Consumer {
    * resolves with none when the signal aborts or the spool closes.
    */
   pull(max: number, signal: AbortSignal): Promise<Delivery[]>;
-  /** Like pull for what can be had without waiting (and without reading the disk). */
-  take(max: number): Delivery[];
-  /** Makes every waiting retry due now: the far side is back. */
-  hasten(): void;
+  /** Like pull for what can be had without waiting (and without reading the disk); `new`: no retries. */
+  take(max: number, only?: 'new'): Delivery[];
+  /** Makes waiting retries due now: all of them, the far side is back; or the one that is due `next`, to try it. */
+  hasten(which?: 'next'): void;
   stats(): ConsumerStats;
   /** Stops handing out. What is not settled is handed out again by the next consumer of that name. */
   close(): void;
@@ -86,7 +86,7 @@ export interface RemoteStats {
 
 /** How many alerts may go, over time. */
 export interface RateLimiter {
-  /** How many may go now; milliseconds since the epoch. */
+  /** How many may go now, on the monotonic clock. */
   available(now: number): number;
   /** Takes what `available` has shown. */
   take(count: number): void;
@@ -109,11 +109,12 @@ export interface Spool {
    * Appends alerts in one piece. Resolves when they are as durable as configured.
    * @throws SpoolFullError when the log is full and set to reject; nothing was taken
    * @throws SpoolFaultError when the disk refused; the alerts go out from memory while there is room
+   * @throws AlertTooLargeError when one of them does not fit into the log at all; nothing was taken
    */
   append(alerts: readonly Alert[]): Promise<void>;
   /** The consumer of that name; its cursor is created at `start` when there is none. One at a time per name. */
   consumer(name: string, start?: Start): Consumer;
-  /** Forgets the cursors of consumers not named: removed outputs hold nothing back. */
+  /** Closes the consumers not named. Their cursors are kept for a while, should the outputs come back. */
   retain(names: readonly string[]): void;
   /**
    * Entries in order, oldest first, up to the end of the log at the time of the call.
@@ -155,6 +156,8 @@ export interface DeadLetterFilter {
   since?: number;
   /** Most letters returned; 100 when absent. */
   limit?: number;
+  /** Ends the page once the alerts in it come to so many bytes; 16 MiB when absent. */
+  bytes?: number;
   /** Only letters with a smaller id: pages go from new to old. */
   before?: number;
 }
@@ -162,10 +165,12 @@ export interface DeadLetterFilter {
 /** The box of alerts that were given up. */
 export interface DeadLetters {
   add(letter: Omit<DeadLetter, 'id'>): Promise<number>;
-  /** Newest first. */
+  /** A page, newest first; none only when there are none. */
   list(filter?: DeadLetterFilter): Promise<DeadLetter[]>;
   /** How many there are; where the box is shared, as far as this process knows. */
   count(output?: string): number;
+  /** How many letters fit, by output; exact where the box is shared, too. */
+  tally(filter: DeadLetterFilter): Promise<ReadonlyMap<string, number>>;
   /** Removes letters; how many there were. */
   remove(filter: DeadLetterFilter): Promise<number>;
 }
@@ -175,9 +180,21 @@ export class SpoolFullError extends Error {
   override readonly name = 'SpoolFullError';
 }
 
+/** An alert is larger than the log can hold. */
+export class AlertTooLargeError extends Error {
+  override readonly name = 'AlertTooLargeError';
+}
+
 /** The store refused a write (full disk, I/O error), or what is on a server cannot be reached. */
 export class SpoolFaultError extends Error {
   override readonly name = 'SpoolFaultError';
+  /** Of an append: the alerts go out from memory all the same. */
+  readonly isTaken: boolean;
+
+  constructor(message?: string, { isTaken = true, ...options }: ErrorOptions & { isTaken?: boolean } = {}) {
+    super(message, options);
+    this.isTaken = isTaken;
+  }
 }
 
 /** Another process owns the data folder. */

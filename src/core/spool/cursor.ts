@@ -22,10 +22,13 @@ export class Cursor {
   readonly pending = new SlidingWindow<Unsettled>();
   /** Entries dropped unread since the process started. */
   dropped = 0;
+  /** When its output was removed, in milliseconds since the epoch; undefined while it is there. */
+  removedAt: number | undefined;
 
-  constructor(name: string, next: number, pending: Iterable<number> = []) {
+  constructor(name: string, next: number, pending: Iterable<number> = [], removedAt?: number) {
     this.name = name;
     this.next = next;
+    this.removedAt = removedAt;
     for (const offset of pending) this.pending.set(offset, { attempt: 0, appendedAt: undefined });
   }
 
@@ -40,6 +43,8 @@ export interface CursorRecord {
   next: number;
   /** Unsettled offsets below `next`. */
   pending: readonly Range[];
+  /** When its output was removed, in milliseconds since the epoch. */
+  removedAt?: number;
 }
 
 /** All cursors at one moment. */
@@ -60,7 +65,12 @@ export function serialiseCursors(nextOffset: number, cursors: Iterable<Cursor>):
   const records: Record<string, CursorRecord> = {};
   for (const cursor of cursors) {
     Object.defineProperty(records, cursor.name, {
-      value: { next: cursor.next, pending: toRanges(cursor.pending.keys()) },
+      value: {
+        next: cursor.next,
+        pending: toRanges(cursor.pending.keys()),
+        // Left out while there is none.
+        removedAt: cursor.removedAt,
+      },
       enumerable: true,
     });
   }
@@ -93,8 +103,9 @@ function toCursorFile(value: unknown): CursorFile | undefined {
 }
 
 function isCursorRecord(value: unknown): value is CursorRecord {
-  const { next, pending } = value as { next?: unknown; pending?: unknown };
+  const { next, pending, removedAt } = value as { next?: unknown; pending?: unknown; removedAt?: unknown };
   if (!isOffset(next) || !Array.isArray(pending)) return false;
+  if (removedAt !== undefined && typeof removedAt !== 'number') return false;
   let floor = 0;
   let count = 0;
   for (const range of pending) {

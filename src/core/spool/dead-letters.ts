@@ -4,6 +4,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { decodeAlert } from '../alert.ts';
 import type { Clock, Logger } from '../contract.ts';
 import type { DeadLetter, DeadLetterFilter, DeadLetters } from './contract.ts';
+import { LetterPage } from './letter-page.ts';
 import { loadSqlite, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './sqlite.ts';
 
 export interface DeadLetterOptions {
@@ -37,7 +38,6 @@ const SCHEMA = `
   create index if not exists letters_by_age on letters (buried_at);
   pragma user_version = ${SCHEMA_VERSION};
 `;
-const DEFAULT_LIMIT = 100;
 const PRUNE_INTERVAL_MS = 60_000;
 
 interface Store {
@@ -73,17 +73,33 @@ export class SqliteDeadLetters implements DeadLetters {
   async list(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
     const store = this.#existing();
     if (!store) return [];
+    const page = new LetterPage(filter);
+    if (page.isFull) return [];
     const { where, values } = toSql(filter);
-    const rows = store.db
-      .prepare(`select * from letters where ${where} order by id desc limit ?`)
-      .all(...values, toLimit(filter.limit ?? DEFAULT_LIMIT));
-    return rows.flatMap(row => this.#toLetter(row));
+    const rows = store.db.prepare(`select * from letters where ${where} order by id desc`).iterate(...values);
+    for (const row of rows) {
+      const letter = this.#toLetter(row);
+      if (letter) page.add(letter);
+      // Not before the row: it would be read in full, and for nothing.
+      if (page.isFull) break;
+    }
+    return page.letters;
   }
 
   count(output?: string): number {
     const store = this.#existing();
     if (!store) return 0;
     return output === undefined ? store.total : (store.counts.get(output) ?? 0);
+  }
+
+  async tally(filter: DeadLetterFilter): Promise<Map<string, number>> {
+    const store = this.#existing();
+    if (!store) return new Map();
+    const { where, values } = toSql(filter);
+    const rows = store.db
+      .prepare(`select output, count(*) as letters from letters where ${where} group by output`)
+      .all(...values);
+    return new Map(rows.map(row => [String(row.output), Number(row.letters)]));
   }
 
   async remove(filter: DeadLetterFilter): Promise<number> {
@@ -139,25 +155,24 @@ export class SqliteDeadLetters implements DeadLetters {
     }
   }
 
-  #toLetter(row: Record<string, unknown>): DeadLetter[] {
+  #toLetter(row: Record<string, unknown>): DeadLetter | undefined {
     try {
-      return [
-        {
-          id: Number(row.id),
-          output: String(row.output),
-          alert: decodeAlert(Buffer.from(row.alert as Uint8Array)),
-          error: String(row.error),
-          reason: String(row.reason),
-          attempts: Number(row.attempts),
-          buriedAt: Number(row.buried_at),
-        },
-      ];
+      const { buffer, byteOffset, byteLength } = row.alert as Uint8Array<ArrayBuffer>;
+      return {
+        id: Number(row.id),
+        output: String(row.output),
+        alert: decodeAlert(Buffer.from(buffer, byteOffset, byteLength)),
+        error: String(row.error),
+        reason: String(row.reason),
+        attempts: Number(row.attempts),
+        buriedAt: Number(row.buried_at),
+      };
     } catch (error) {
       this.#options.log.error(
         { id: row.id, error: (error as Error).message },
         'a dead letter cannot be read',
       );
-      return [];
+      return undefined;
     }
   }
 }
@@ -213,7 +228,8 @@ function toSql(filter: DeadLetterFilter): { where: string; values: SQLInputValue
   add('output = ?', filter.output);
   add('id in (select value from json_each(?))', filter.ids && JSON.stringify(filter.ids));
   add('rule = ?', filter.rule);
-  add('buried_at >= ?', filter.since);
+  // By its index: a row has its time behind the alert, all of which SQLite would read through.
+  add('id in (select id from letters where buried_at >= ?)', filter.since);
   add('id < ?', filter.before);
   return { where: conditions.join(' and '), values };
 }

@@ -57,8 +57,9 @@ export class MemorySpool implements Spool, LogReader {
       log: deps.log,
       moved: () => {},
       fromBeginning: false,
+      removedMs: config.removedMs,
     });
-    this.#timer = setInterval(() => this.#trim(), TRIM_INTERVAL_MS);
+    this.#timer = setInterval(() => void this.trim(), TRIM_INTERVAL_MS);
     this.#timer.unref();
   }
 
@@ -119,6 +120,7 @@ export class MemorySpool implements Spool, LogReader {
   }
 
   trim(): Promise<void> {
+    this.#consumers.forgetRemoved();
     this.#trim();
     return Promise.resolve();
   }
@@ -167,11 +169,11 @@ export class MemorySpool implements Spool, LogReader {
     if (!isOver()) return true;
     const lowest = this.#consumers.lowest(this.nextOffset);
     while (isOver() && this.firstOffset < lowest) this.#shift();
-    if (!isOver()) return true;
-    if (overflow === 'reject') return false;
-    while (isOver() && this.firstOffset < this.nextOffset) this.#shift();
+    if (overflow === 'drop-oldest') {
+      while (isOver() && this.firstOffset < this.nextOffset) this.#shift();
+    }
     this.#drops.add(this.#consumers.moveForward(this.firstOffset));
-    return true;
+    return !isOver() || overflow === 'drop-oldest';
   }
 
   #trim(): void {
@@ -195,7 +197,7 @@ export class MemorySpool implements Spool, LogReader {
   }
 
   #countSettled(): void {
-    const lowest = this.#consumers.lowest(this.nextOffset);
+    const lowest = this.#consumers.lowestKept(this.nextOffset);
     if (lowest < this.#settledTo) {
       this.#settledTo = this.firstOffset;
       this.#settledBytes = 0;

@@ -49,6 +49,13 @@ export class RetryHeap<T extends Waiting> {
     return top;
   }
 
+  /** Makes the next one due at that time, unless it is due before. */
+  setNextDue(due: number): void {
+    const [top] = this.#items;
+    // Earlier than all others it stays on top.
+    if (top && top.due > due) top.due = due;
+  }
+
   /** Makes everything due at the same time, oldest offset first. */
   setAllDue(due: number): void {
     for (const item of this.#items) item.due = due;

@@ -1,10 +1,33 @@
 /** node:sqlite, loaded when first needed: a process without dead letters does not pay for it. */
+import { chmodSync, closeSync, openSync } from 'node:fs';
+import { FILE_MODE } from './disk/files.ts';
 
 type Sqlite = typeof import('node:sqlite');
 
-/** The module. It is part of Node, so that loading it needs no waiting. */
-export function loadSqlite(): Sqlite {
-  return process.getBuiltinModule('node:sqlite');
+/** What is used of the module, with files for their owner only. It is part of Node, so that loading it needs no waiting. */
+export function loadSqlite(): Pick<Sqlite, 'DatabaseSync'> {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+  return {
+    DatabaseSync: class extends DatabaseSync {
+      constructor(...[path, options]: ConstructorParameters<Sqlite['DatabaseSync']>) {
+        if (path !== ':memory:') makePrivate(String(path));
+        super(path, options);
+      }
+    },
+  };
+}
+
+/** SQLite makes the files beside a database with the database's mode. What is wrong here, it says itself. */
+function makePrivate(path: string): void {
+  try {
+    // Never opens a file that is there: closing it would drop the locks that this process has on it.
+    closeSync(openSync(path, 'wx', FILE_MODE));
+  } catch {}
+  for (const suffix of ['', '-journal', '-wal', '-shm']) {
+    try {
+      chmodSync(path + suffix, FILE_MODE);
+    } catch {}
+  }
 }
 
 /** SQLite's primary result code of an error (sqlite.org/rescode.html); undefined when it is none of its own. */

@@ -27,7 +27,7 @@ export function hostOf(tls: Partial<TlsSettings> = {}, logged: Logged[] = []): H
     outputs: () => ['test'],
     customFields: () => [],
     tls: { verify: true, ...tls },
-    clock: { now: () => Date.now(), random: () => Math.random() },
+    clock: { now: () => Date.now(), monotonic: () => performance.now(), random: () => Math.random() },
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     id: 'test',
     templateFailed: () => undefined,

@@ -25,29 +25,32 @@ export class Cleaner {
 
   /** Makes room on disk for so many bytes; false when there is none and nothing may be dropped. */
   makeRoom(needed: number): boolean {
-    const { disk, config } = this.#options;
+    const { disk, consumers, config } = this.#options;
     const { maxBytes, overflow } = config;
     if (disk.bytes + needed <= maxBytes) return true;
     const onlySettled = overflow === 'reject';
-    this.#drop(countForRoom(this.#segments(), { needed, maxBytes, onlySettled }));
+    // An output that is gone must not have alerts refused.
+    const segments = this.#segments(consumers.lowest(disk.end));
+    this.#drop(countForRoom(segments, { needed, maxBytes, onlySettled }));
     return disk.bytes + needed <= maxBytes;
   }
 
   /** Drops what everybody is past and the history does not keep, and what is too old. */
   trim(): void {
-    const { config, clock, drops } = this.#options;
-    this.#drop(countExpired(this.#segments(), config, clock.now()));
+    const { config, clock, disk, consumers, drops } = this.#options;
+    const segments = this.#segments(consumers.lowestKept(disk.end));
+    this.#drop(countExpired(segments, config, clock.now()));
     drops.tell();
   }
 
-  #segments(): SegmentAge[] {
-    const { disk, consumers } = this.#options;
-    const lowest = consumers.lowest(disk.end);
+  /** @param settledTo everything below is settled */
+  #segments(settledTo: number): SegmentAge[] {
+    const { disk } = this.#options;
     const { segments } = disk;
     return segments.values().map(segment => ({
       bytes: segment.size,
       lastAt: disk.lastAtOf(segment),
-      isSettled: disk.endOf(segment) <= lowest,
+      isSettled: disk.endOf(segment) <= settledTo,
       isNewest: segment === segments.last,
     }));
   }

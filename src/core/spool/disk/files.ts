@@ -46,7 +46,7 @@ export interface FileSystem {
 }
 
 /** Alerts tell an attacker a lot: only the owner may read what is written. */
-const FILE_MODE = 0o600;
+export const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 
 /** The real thing. */

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../contract.ts';
 import { SpoolLockedError } from '../contract.ts';
 import { loadSqlite, SQLITE_BUSY, sqliteCode } from '../sqlite.ts';
+import { FILE_MODE } from './files.ts';
 
 /** A process that was killed a moment ago may not be gone yet. */
 const PATIENCE_MS = 2_000;
@@ -70,7 +71,7 @@ function tryLock(path: string, log: Logger): (() => void) | undefined {
 
 function writeOwner(path: string): void {
   try {
-    writeFileSync(path, `process ${process.pid} on ${hostname()}\n`, { mode: 0o600 });
+    writeFileSync(path, `process ${process.pid} on ${hostname()}\n`, { mode: FILE_MODE });
   } catch {
     // The lock holds without it.
   }

@@ -10,6 +10,8 @@ import type { SetAside } from './set-aside.ts';
 
 /** Bytes read at once. Decoded, a piece takes about four times as much. */
 const CHUNK_BYTES = 128 * 1024;
+/** Bytes read at once where all is damaged: each piece of it is set aside in a file of its own. */
+const DAMAGED_BYTES = 1024 * 1024;
 /** Pieces kept for others to share. */
 const CACHED_CHUNKS = 8;
 /** A place that cannot be read this often is given up. */
@@ -69,19 +71,27 @@ export class SegmentReader {
     const maxOffset = this.#segments.after(segment)?.firstOffset ?? end;
     const fd = this.#files.open(segment.path, 'r');
     try {
-      for (let length = CHUNK_BYTES; ; length *= 4) {
-        const wanted = Math.min(length, size - mark.position);
+      let { position } = mark;
+      for (let length = CHUNK_BYTES; ; ) {
+        const wanted = Math.min(length, size - position);
         const buffer = Buffer.allocUnsafe(wanted);
-        const count = await readFully(this.#files, fd, buffer, wanted, mark.position);
+        const count = await readFully(this.#files, fd, buffer, wanted, position);
         const bytes = buffer.subarray(0, count);
-        const fileSize = count < wanted ? mark.position + count : size;
-        const bounds = { position: mark.position, fileSize, minOffset: mark.offset, maxOffset };
-        const scan = scanRecords(bytes, bounds);
-        if (scan.end === mark.position && scan.end < fileSize) continue;
+        const fileSize = count < wanted ? position + count : size;
+        const scan = scanRecords(bytes, { position, fileSize, minOffset: mark.offset, maxOffset });
+        const atEnd = scan.end >= fileSize;
+        if (scan.end === position && !atEnd) {
+          length *= 4;
+          continue;
+        }
+        this.#noteBad(segment, scan, bytes, position);
+        if (scan.records.length === 0 && !atEnd) {
+          position = scan.end;
+          length = DAMAGED_BYTES;
+          continue;
+        }
         this.#failures.delete(segment);
-        this.#noteBad(segment, scan, bytes, mark.position);
-        const next = scan.end < fileSize ? undefined : maxOffset;
-        return this.#toChunk(segment, mark, scan, next);
+        return this.#toChunk(segment, mark, scan, atEnd ? maxOffset : undefined);
       }
     } finally {
       this.#files.close(fd);

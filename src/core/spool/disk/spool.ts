@@ -4,6 +4,7 @@ import type { SpoolConfig } from '../../config/types.ts';
 import type { Clock, Logger } from '../../contract.ts';
 import { Consumers } from '../consumers.ts';
 import {
+  AlertTooLargeError,
   type Consumer,
   type DeadLetters,
   type Entry,
@@ -105,6 +106,7 @@ export class DiskSpool implements Spool, LogReader {
       log: parts.log,
       moved: settled => this.#cursors.moved(settled),
       fromBeginning: parts.areCursorsLost,
+      removedMs: config.removedMs,
     });
     this.#cleaner = new Cleaner({
       config,
@@ -134,7 +136,7 @@ export class DiskSpool implements Spool, LogReader {
     let bytes = 0;
     for (const alert of alerts) {
       if (alert.bytes.length > MAX_PAYLOAD_BYTES) {
-        return Promise.reject(new RangeError(`an alert of more than ${MAX_PAYLOAD_BYTES} bytes`));
+        return Promise.reject(new AlertTooLargeError(`an alert of more than ${MAX_PAYLOAD_BYTES} bytes`));
       }
       bytes += recordBytes({ alert });
     }
@@ -232,7 +234,8 @@ export class DiskSpool implements Spool, LogReader {
     for (const alert of batch.alerts) entries.push({ offset: tail.next + entries.length, appendedAt, alert });
     // What could not be written holds memory: when there is too much of it, nothing more is taken.
     if (newest.fault && !newest.write() && !newest.makeRoom(entries, this.#consumers.lowest(tail.next))) {
-      batch.reject(new SpoolFaultError(`${newest.fault}, and there is no room left in memory`));
+      const message = `${newest.fault}, and there is no room left in memory`;
+      batch.reject(new SpoolFaultError(message, { isTaken: false }));
       return;
     }
     if (this.#config.overflow === 'drop-oldest') this.#cleaner.makeRoom(batch.bytes);
@@ -277,6 +280,7 @@ export class DiskSpool implements Spool, LogReader {
   }
 
   #trim(): void {
+    if (this.#consumers.forgetRemoved()) this.#cursors.moved(0);
     this.#cleaner.trim();
     this.#evict();
   }

@@ -110,16 +110,16 @@ export class StreamConsumer implements Consumer {
     return [];
   }
 
-  take(max: number): Delivery[] {
+  take(max: number, only?: 'new'): Delivery[] {
     if (!this.#isOpen || max < 1) return [];
     this.#wantedAt = performance.now();
-    const taken = this.lane.take(max);
+    const taken = this.lane.take(max, only);
     this.#fill(max - taken.length);
     return taken;
   }
 
-  hasten(): void {
-    this.lane.hasten();
+  hasten(which?: 'next'): void {
+    this.lane.hasten(which);
     this.wake();
   }
 

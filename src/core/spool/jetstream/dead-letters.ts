@@ -4,15 +4,16 @@ import type * as Transport from '@nats-io/transport-node';
 import { type Alert, decodeAlert } from '../../alert.ts';
 import type { Logger } from '../../contract.ts';
 import { type DeadLetter, type DeadLetterFilter, type DeadLetters, SpoolFaultError } from '../contract.ts';
+import { allLetters, LetterPage } from '../letter-page.ts';
 import type { Link, Session } from './link.ts';
 import { fromToken, type Names } from './names.ts';
 import { readStream, toFault } from './reader.ts';
 import { codeOf } from './setup.ts';
 
 type NewLetter = Omit<DeadLetter, 'id'>;
+type Test = (letter: DeadLetter) => boolean;
 
-const DEFAULT_LIMIT = 100;
-/** The stream is read from its end in steps that grow. */
+/** The stream is read from its end in steps that grow; the first one is shorter where letters are large. */
 const FIRST_STEP = 256;
 const LONGEST_STEP = 8192;
 const UNREACHABLE = 'the dead letters cannot be reached';
@@ -52,27 +53,47 @@ export class StreamDeadLetters implements DeadLetters {
 
   async #list(filter: DeadLetterFilter): Promise<DeadLetter[]> {
     const session = this.#session();
-    const { stream } = this.#options.names.dead;
-    const limit = Math.max(0, Math.floor(filter.limit ?? DEFAULT_LIMIT));
-    if (filter.ids) return (await this.#byId(session, filter.ids)).filter(toTest(filter)).slice(0, limit);
-    const { state } = await session.manager.streams.info(stream);
-    const found: DeadLetter[] = [];
-    let end = Math.min(filter.before ?? Number.POSITIVE_INFINITY, state.last_seq + 1);
-    let step = FIRST_STEP;
-    while (found.length < limit && end > state.first_seq && state.messages > 0) {
-      const from = Math.max(state.first_seq, end - step);
-      const piece: DeadLetter[] = [];
-      const subject =
-        filter.output === undefined ? undefined : this.#options.names.dead.subject(filter.output);
-      for await (const message of readStream(session, stream, { from, end, subject })) {
-        const letter = this.#toLetter(message.seq, message.subject, message.headers, message.data);
-        if (letter && toTest(filter)(letter)) piece.push(letter);
+    const page = new LetterPage(filter);
+    const fits = toTest(filter);
+    if (filter.ids) {
+      for (const id of newestFirst(filter.ids, filter.before)) {
+        if (page.isFull) break;
+        const letter = await this.#byId(session, id);
+        if (letter && fits(letter)) page.add(letter);
       }
-      found.push(...piece.reverse());
+      return page.letters;
+    }
+    const { state } = await session.manager.streams.info(this.#options.names.dead.stream);
+    let end = Math.min(filter.before ?? Number.POSITIVE_INFINITY, state.last_seq + 1);
+    let step = Math.min(FIRST_STEP, Math.ceil((page.bytes * state.messages) / Math.max(1, state.bytes)));
+    while (!page.isFull && end > state.first_seq && state.messages > 0) {
+      const from = Math.max(state.first_seq, end - step);
+      await this.#readInto(page, { from, end, output: filter.output, fits });
       end = from;
       step = Math.min(LONGEST_STEP, 2 * step);
     }
-    return found.slice(0, limit);
+    return page.letters;
+  }
+
+  /** The stream is read from old to new: those that newer ones leave no room for go on the way. */
+  async #readInto(
+    page: LetterPage,
+    { from, end, output, fits }: { from: number; end: number; output: string | undefined; fits: Test },
+  ): Promise<void> {
+    const { stream, subject: subjectOf } = this.#options.names.dead;
+    const subject = output === undefined ? undefined : subjectOf(output);
+    const piece: DeadLetter[] = [];
+    let bytes = 0;
+    for await (const message of readStream(this.#session(), stream, { from, end, subject })) {
+      const letter = this.#toLetter(message.seq, message.subject, message.headers, message.data);
+      if (!letter || !fits(letter)) continue;
+      piece.push(letter);
+      bytes += sizeOf(letter);
+      while (piece.length > page.limit || bytes - sizeOf(piece[0]!) >= page.bytes) {
+        bytes -= sizeOf(piece.shift()!);
+      }
+    }
+    for (const letter of piece.reverse()) page.add(letter);
   }
 
   count(output?: string): number {
@@ -81,6 +102,19 @@ export class StreamDeadLetters implements DeadLetters {
     let total = 0;
     for (const count of this.#counts.values()) total += count;
     return total;
+  }
+
+  tally(filter: DeadLetterFilter): Promise<Map<string, number>> {
+    return this.#reached(this.#tally(filter));
+  }
+
+  async #tally({ output, ...others }: DeadLetterFilter): Promise<Map<string, number>> {
+    const { subject, subjects } = this.#options.names.dead;
+    if (isEmpty(others)) return this.#countsOf(output === undefined ? subjects : subject(output));
+    const counts = new Map<string, number>();
+    for await (const letter of allLetters(this, { output, ...others }))
+      counts.set(letter.output, (counts.get(letter.output) ?? 0) + 1);
+    return counts;
   }
 
   remove(filter: DeadLetterFilter): Promise<number> {
@@ -92,13 +126,12 @@ export class StreamDeadLetters implements DeadLetters {
     const { stream, subject } = this.#options.names.dead;
     const { output, ...others } = filter;
     try {
-      if (Object.values(others).every(value => value === undefined)) {
+      if (isEmpty(others)) {
         const which = output === undefined ? undefined : { filter: subject(output) };
         return (await session.manager.streams.purge(stream, which)).purged;
       }
-      const letters = await this.list({ ...filter, limit: filter.limit ?? Number.MAX_SAFE_INTEGER });
       let removed = 0;
-      for (const { id } of letters) {
+      for await (const { id } of allLetters(this, filter)) {
         if (await session.manager.streams.deleteMessage(stream, id, false).catch(toMissing)) removed++;
       }
       return removed;
@@ -122,11 +155,15 @@ export class StreamDeadLetters implements DeadLetters {
   }
 
   async #readCounts(): Promise<void> {
-    const { stream, subjects } = this.#options.names.dead;
+    this.#counts = await this.#countsOf(this.#options.names.dead.subjects);
+  }
+
+  async #countsOf(subjects: string): Promise<Map<string, number>> {
+    const { stream } = this.#options.names.dead;
     const info: StreamInfo = await this.#session().manager.streams.info(stream, {
       subjects_filter: subjects,
     });
-    this.#counts = new Map(
+    return new Map(
       Object.entries(info.state.subjects ?? {}).map(([subject, count]) => [outputOf(subject), count]),
     );
   }
@@ -145,14 +182,9 @@ export class StreamDeadLetters implements DeadLetters {
     return ack.seq;
   }
 
-  async #byId({ manager }: Session, ids: readonly number[]): Promise<DeadLetter[]> {
-    const letters: DeadLetter[] = [];
-    for (const seq of [...new Set(ids)].sort((a, b) => b - a)) {
-      const message = await manager.direct.getMessage(this.#options.names.dead.stream, { seq });
-      const letter = message && this.#toLetter(message.seq, message.subject, message.header, message.data);
-      if (letter) letters.push(letter);
-    }
-    return letters;
+  async #byId({ manager }: Session, seq: number): Promise<DeadLetter | undefined> {
+    const message = await manager.direct.getMessage(this.#options.names.dead.stream, { seq });
+    return message ? this.#toLetter(message.seq, message.subject, message.header, message.data) : undefined;
   }
 
   #toLetter(
@@ -202,7 +234,19 @@ function outputOf(subject: string): string {
   return fromToken(subject.slice(subject.lastIndexOf('.') + 1));
 }
 
-function toTest({ output, rule, since, before }: DeadLetterFilter): (letter: DeadLetter) => boolean {
+function isEmpty(filter: DeadLetterFilter): boolean {
+  return Object.values(filter).every(value => value === undefined);
+}
+
+function sizeOf({ alert }: DeadLetter): number {
+  return alert.bytes.length;
+}
+
+function newestFirst(ids: readonly number[], before = Number.POSITIVE_INFINITY): number[] {
+  return [...new Set(ids)].filter(id => id < before).sort((a, b) => b - a);
+}
+
+function toTest({ output, rule, since, before }: DeadLetterFilter): Test {
   return letter =>
     (output === undefined || letter.output === output) &&
     (rule === undefined || letter.alert.rule === rule) &&

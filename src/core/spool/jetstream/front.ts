@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Alert } from '../../alert.ts';
 import type { Clock, Logger } from '../../contract.ts';
-import { type Consumer, type Delivery, type Spool, SpoolFullError } from '../contract.ts';
+import { AlertTooLargeError, type Consumer, type Delivery, type Spool, SpoolFullError } from '../contract.ts';
 import { PublishError, type Publisher } from './publisher.ts';
 import { within } from './within.ts';
 
@@ -55,11 +55,11 @@ export class Front {
     return this.#drain.stats().depth;
   }
 
-  /** @throws SpoolFullError | SpoolFaultError | RangeError */
+  /** @throws SpoolFullError | SpoolFaultError | AlertTooLargeError */
   async append(alerts: readonly Alert[]): Promise<void> {
     const { publisher, clock, usable } = this.#options;
     const large = alerts.find(alert => !publisher.fits(alert));
-    if (large) throw new RangeError('an alert is larger than the NATS server takes (max_payload)');
+    if (large) throw new AlertTooLargeError('an alert is larger than the NATS server takes (max_payload)');
     if (this.#detour !== undefined) return this.#divert(alerts);
     const ready = usable();
     // Not even the wait of a microtask when all is well.

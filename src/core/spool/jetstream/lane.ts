@@ -149,11 +149,11 @@ export class Lane implements Keeper {
     else this.#fresh.push(held);
   }
 
-  /** Up to `max` alerts: those that are due again, then new ones. */
-  take(max: number): Held[] {
+  /** Up to `max` alerts: those that are due again, unless only new ones are wanted, then new ones. */
+  take(max: number, only?: 'new'): Held[] {
     const taken: Held[] = [];
     const now = performance.now();
-    while (taken.length < max) {
+    while (only === undefined && taken.length < max) {
       const top = this.#again.top;
       if (!top || (top.due > now && top.state !== 'gone')) break;
       this.#again.pop();
@@ -175,8 +175,10 @@ export class Lane implements Keeper {
     return this.#again.top?.due ?? Number.POSITIVE_INFINITY;
   }
 
-  hasten(): void {
-    this.#again.setAllDue(0);
+  hasten(which?: 'next'): void {
+    if (which === undefined) this.#again.setAllDue(0);
+    // Asked for first, or what is gone could be taken for the next one.
+    else if (this.nextDue() < Number.POSITIVE_INFINITY) this.#again.setNextDue(performance.now());
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The consumers of all outputs: made on the server when they are missing, kept in step with the connection. */
 import type { Clock, Logger } from '../../contract.ts';
 import type { Start } from '../contract.ts';
+import { tellRemoved } from '../removed.ts';
 import type { Acks } from './acks.ts';
 import type { AlertCache } from './alerts.ts';
 import { StreamConsumer } from './consumer.ts';
@@ -99,8 +100,8 @@ export class Outputs {
   async retainOn({ manager }: Session): Promise<void> {
     if (!this.#wanted) return;
     const { stream, removedMs, log } = this.#options;
-    for (const output of await retainConsumers(manager, stream, this.#wanted, removedMs)) {
-      log.info({ output, keptMs: removedMs }, 'the place of a removed output in the log is kept for a while');
+    for (const removed of await retainConsumers(manager, stream, this.#wanted, removedMs)) {
+      tellRemoved(log, removed);
     }
   }
 

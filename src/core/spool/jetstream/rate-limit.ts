@@ -54,7 +54,7 @@ export interface SharedLimitOptions {
 export class SharedLimit implements RateLimiter {
   readonly #options: SharedLimitOptions;
   #tokens = 0;
-  /** Nothing is leased before. */
+  /** Nothing is leased before, on the monotonic clock. */
   #nextAt = 0;
   #leasing = false;
 
@@ -93,7 +93,8 @@ export class SharedLimit implements RateLimiter {
         const { limit, clock, ready } = this.#options;
         // Asked again when the limit can have given another one.
         this.#nextAt =
-          clock.now() + (taken > 0 ? 0 : Math.min(1000, Math.max(AGAIN_MS / 2, 1000 / limit.perSecond)));
+          clock.monotonic() +
+          (taken > 0 ? 0 : Math.min(1000, Math.max(AGAIN_MS / 2, 1000 / limit.perSecond)));
         if (taken > 0) ready();
       });
   }

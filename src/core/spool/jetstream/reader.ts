@@ -16,8 +16,9 @@ interface Piece {
   subject?: string;
 }
 
-/** Messages read at once. Between two pages nothing is open on the server: a replay may take its time. */
+/** Messages read at once, and their bytes. Between two pages nothing is open on the server: a replay may take its time. */
 const PAGE = 500;
+const PAGE_BYTES = 16 * 2 ** 20;
 /** Nothing more comes of a page although it should: what was there was dropped meanwhile, or the server is gone. */
 const SILENCE_MS = 5_000;
 
@@ -61,10 +62,13 @@ async function readPage(
     const messages = await consumer.fetch({ max_messages: Math.min(PAGE, pending, end - from) });
     const silence = setTimeout(() => void messages.close(), SILENCE_MS);
     const page: JsMsg[] = [];
+    let bytes = 0;
     try {
       for await (const message of messages) {
         silence.refresh();
         page.push(message);
+        bytes += message.data.length;
+        if (bytes >= PAGE_BYTES) break;
       }
     } finally {
       clearTimeout(silence);

@@ -3,6 +3,7 @@ import type { ConsumerConfig, JetStreamManager, StreamConfig, StreamInfo } from 
 import type { SpoolConfig } from '../../config/types.ts';
 import type { Logger } from '../../contract.ts';
 import type { Start } from '../contract.ts';
+import type { Removed } from '../removed.ts';
 import { fromToken, type Names, toToken } from './names.ts';
 
 /** How long the server may wait for word of an alert before it gives it to another replica. */
@@ -180,15 +181,16 @@ export async function retainConsumers(
   stream: string,
   outputs: ReadonlySet<string>,
   ms: number,
-): Promise<string[]> {
-  const removed: string[] = [];
-  for await (const { name, config } of manager.consumers.list(stream)) {
+): Promise<Removed[]> {
+  const removed: Removed[] = [];
+  for await (const info of manager.consumers.list(stream)) {
+    const { name, config } = info;
     const output = fromToken(name);
     // Others may look into the stream too: theirs are no business of ours.
     if (!config.durable_name || toToken(output) !== name || outputs.has(output)) continue;
     if (config.description !== `Output ${output}` || config.inactive_threshold === nanos(ms)) continue;
     await setInactiveThreshold(manager, stream, config, ms);
-    removed.push(output);
+    removed.push({ output, alerts: info.num_pending + info.num_ack_pending, keptMs: ms });
   }
   return removed;
 }

@@ -81,7 +81,7 @@ export class JetStreamSpool implements Spool {
       clock,
       log,
       memoryBytes: config.memoryBytes,
-      removedMs: config.jetstream!.removedMs,
+      removedMs: config.removedMs,
       bury: (letter, offset) => this.deadLetters.addOnce(letter, offset),
       stale: () => this.#numbers.renew(),
     });
