@@ -42,12 +42,11 @@ const NOT_JSON_HINT = 'set json_output: true in falco.yaml if Falco sends plain 
  * leaves a part out in silence: what is no alert comes out as a refusal at its place.
  */
 export function parseAlerts(body: string): ParsedAlert[] {
-  // A byte order mark is not JSON, but some senders put one.
-  const text = body.charCodeAt(0) === 0xfeff ? body.slice(1) : body;
+  const text = withoutMark(body);
   const first = text.trimStart()[0];
   if (first === undefined) return [refuse('empty', 'the body is empty; expected an alert as JSON')];
-  // JSON.parse takes a second for megabytes of brackets; finding out how deep they stand takes a few milliseconds.
-  if (text.length > LARGE && nestingDepth(text, MAX_DEPTH + 2) > MAX_DEPTH + 1) return [tooDeep()];
+  // Lines that were cut off add up.
+  if (isTooDeep(text, 1)) return BEGINS_LINE.test(text) ? parseLines(text, []) : [tooDeep()];
   if (first === '[') return parseList(text);
   const single = tryParse(text);
   if (single.ok) return [parseValue(text, single.value)];
@@ -55,13 +54,48 @@ export function parseAlerts(body: string): ParsedAlert[] {
   // Plain text of many lines is one refused body, not one refused alert a line.
   if (first !== '{') return [notJson];
   const spans = valueSpans(text, MAX_ALERTS + 1);
-  if (spans.length === 1) return [notJson];
   if (spans.length > MAX_ALERTS) return [tooMany()];
-  return spans.map(span => parseAlert(text.slice(span.start, span.end)));
+  const alerts: ParsedAlert[] = [];
+  for (const { start, end } of spans) {
+    const piece = text.slice(start, end);
+    const alert = parseAlert(piece);
+    // A line that was cut off must not take those behind it along.
+    if (alert.refusal?.reason === 'not_json' && BEGINS_LINE.test(piece)) {
+      return parseLines(text.slice(start), alerts);
+    }
+    alerts.push(alert);
+  }
+  return alerts.length === 1 ? [notJson] : alerts;
+}
+
+/** A value begins where a line does: in what is no JSON that is another alert. */
+const BEGINS_LINE = /\n[{[]/;
+
+/** An alert in each line, behind those that were read already. */
+function parseLines(text: string, alerts: readonly ParsedAlert[]): ParsedAlert[] {
+  const lines = text.split('\n').filter(line => line.trim() !== '');
+  if (alerts.length + lines.length > MAX_ALERTS) return [tooMany()];
+  return [...alerts, ...lines.map(parseAlert)];
+}
+
+/** Without the byte order mark, which is not JSON, but some senders put one. */
+export function withoutMark(body: string): string {
+  return body.charCodeAt(0) === 0xfeff ? body.slice(1) : body;
+}
+
+/**
+ * Whether a large text is nested deeper than an alert may be. JSON.parse takes a second for megabytes of brackets;
+ * finding out how deep they stand takes a few milliseconds.
+ * @param around levels that may stand around the alert
+ */
+export function isTooDeep(text: string, around = 0): boolean {
+  const most = MAX_DEPTH + around;
+  return text.length > LARGE && nestingDepth(text, most + 1) > most;
 }
 
 /** Reads the text of one alert. Never throws. */
 export function parseAlert(text: string): ParsedAlert {
+  if (isTooDeep(text)) return tooDeep();
   const parsed = tryParse(text);
   return parsed.ok
     ? parseValue(text, parsed.value)
@@ -213,8 +247,9 @@ function tooMany(): ParsedAlert {
   return refuse('too_many', `more than ${MAX_ALERTS} alerts in one body; send them in several`);
 }
 
-function tooDeep(): ParsedAlert {
-  return refuse('too_deep', `more than ${MAX_DEPTH} levels of nesting`);
+/** The refusal of what is nested too deep. */
+export function tooDeep(): { draft?: undefined; refusal: Refusal } {
+  return { refusal: { reason: 'too_deep', message: `more than ${MAX_DEPTH} levels of nesting` } };
 }
 
 function refuse(reason: RefusalReason, message: string): ParsedAlert {

@@ -107,6 +107,25 @@ describe('a body', () => {
     expect(refusal(`[${text()}, 5, {"rule":"x"}]`)).toEqual([undefined, 'not_an_alert', 'missing_field']);
   });
 
+  it('takes the lines behind one that was cut off, and says of each what became of it', () => {
+    const rules = (body: string) =>
+      parseAlerts(body).map(({ draft, refusal }) => draft?.rule ?? refusal!.reason);
+    const [a, b, c] = [text({ rule: 'a' }), text({ rule: 'b' }), text({ rule: 'c' })];
+    const cut = '{"rule":"x","output_fields":{"y":';
+    expect(rules(`${a}\n${cut}\n${b}\n${c}\n`)).toEqual(['a', 'not_json', 'b', 'c']);
+    expect(rules(`${cut}\r\n${b}\r\n${cut}\r\n${c}`)).toEqual(['not_json', 'b', 'not_json', 'c']);
+    expect(rules(`${a}\n{"rule":"a quote " too many"}\n${b}`)).toEqual(['a', 'not_json', 'b']);
+    expect(rules(`${cut}\n`.repeat(MAX_ALERTS + 1))).toEqual(['too_many']);
+  });
+
+  it('is read in a time that grows with its length alone, however many lines are cut off', () => {
+    const cut = `{"rule":"${'x'.repeat(500)}\n`;
+    const started = performance.now();
+    expect(parseAlerts(cut.repeat(MAX_ALERTS))).toHaveLength(MAX_ALERTS);
+    // Each line to the end of the body would take minutes.
+    expect(performance.now() - started).toBeLessThan(20_000);
+  });
+
   it.each([
     ['', 'empty'],
     [' \r\n', 'empty'],

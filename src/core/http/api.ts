@@ -2,21 +2,22 @@
 import express, { type NextFunction, type Request, type Response, Router } from 'express';
 import type { AppOptions } from './app-options.ts';
 import { expectReadable, follow, readNewest } from './history.ts';
+import { readLetters, removeLetters } from './letters.ts';
 import { ApiError, problemHandler, sendProblem } from './problem.ts';
 import {
+  DEFAULT_LIMIT,
   expectOnly,
-  flagParam,
-  integerParam,
-  MAX_LIMIT,
   type Params,
   parseAlertQuery,
   parseLetterFilter,
   textParam,
   timeParam,
 } from './query.ts';
+import { Turns } from './turns.ts';
 
-const DEFAULT_LIMIT = 100;
 const MOST_FOLLOWERS = 64;
+/** Pages of alerts and dead letters: each may come to 16 MiB, which is held until its reader has it. */
+const PAGES = { most: 8, waitMs: 5_000, takeMs: 60_000 };
 const BODY_LIMIT = '256kb';
 
 /** The routes below /api. */
@@ -27,33 +28,46 @@ export function createApi(options: AppOptions): Router {
   const readBody = express.json({ limit: BODY_LIMIT, type: () => true });
   // Who may not change anything is told so before its body is read.
   const change = [guards.admin, readBody];
+  const read = [guards.reader, withoutParams];
+  const pages = new Turns(PAGES);
 
   route(api, '/v1', {
-    get: [guards.reader, (_request, response) => send(response, { name: 'tiercel', version })],
+    get: [...read, (_request, response) => send(response, { name: 'tiercel', version })],
   });
   route(api, '/v1/status', {
-    get: [guards.reader, (_request, response) => send(response, backend.status())],
+    get: [...read, (_request, response) => send(response, backend.status())],
   });
   route(api, '/v1/outputs', {
-    get: [guards.reader, (_request, response) => send(response, { items: backend.status().outputs })],
+    get: [...read, (_request, response) => send(response, { items: backend.status().outputs })],
   });
   route(api, '/v1/config', {
-    get: [guards.reader, (_request, response) => send(response, backend.maskedConfig())],
+    get: [...read, (_request, response) => send(response, backend.maskedConfig())],
   });
   route(api, '/v1/refusals', {
-    get: [guards.reader, (_request, response) => send(response, { items: refusals.list() })],
+    get: [...read, (_request, response) => send(response, { items: refusals.list() })],
   });
-  route(api, '/v1/alerts', { get: [guards.reader, alertsHandler(options)] });
+  route(api, '/v1/alerts', { get: [guards.reader, alertsHandler(options, pages)] });
   route(api, '/v1/dead-letters', {
-    get: [guards.reader, (request, response) => listLetters(options, request, response)],
-    delete: [...change, (request, response) => removeLetters(options, request, response)],
+    get: [
+      guards.reader,
+      async (request, response) => {
+        const params = paramsOf(request);
+        await turn(pages, response);
+        sendText(response, await readLetters(backend, params));
+      },
+    ],
+    delete: [
+      ...change,
+      async (request, response) =>
+        send(response, { removed: await removeLetters(backend, paramsOf(request)) }),
+    ],
   });
   route(api, '/v1/dead-letters/replay', {
     post: [
       ...change,
       async (request, response) => {
-        const queued = await backend.replayDeadLetters(parseLetterFilter(paramsOf(request), Date.now()));
-        send(response, { queued }, 202);
+        const filter = parseLetterFilter(paramsOf(request), Date.now());
+        send(response, await knownOutput(() => backend.replayDeadLetters(filter)), 202);
       },
     ],
   });
@@ -80,6 +94,7 @@ export function createApi(options: AppOptions): Router {
   route(api, '/v1/reload', {
     post: [
       ...change,
+      withoutParams,
       async (_request, response) => {
         await backend.reload();
         send(response, { reloaded: true });
@@ -138,12 +153,24 @@ function challengeOf(challenge: string): string {
   return challenge.includes('Bearer') ? challenge : `${challenge}, Bearer realm="tiercel"`;
 }
 
-function alertsHandler(options: AppOptions): Handler {
+/** @throws ApiError (503) when the pages of others take too long */
+async function turn(pages: Turns, response: Response): Promise<void> {
+  if (!(await pages.begin(response)))
+    throw new ApiError(503, `${PAGES.most} others are being answered already`, { 'Retry-After': '5' });
+}
+
+function withoutParams(request: Request, _response: Response, next: NextFunction): void {
+  expectOnly(paramsOf(request), []);
+  next();
+}
+
+function alertsHandler(options: AppOptions, pages: Turns): Handler {
   const { backend } = options;
   let followers = 0;
   return async (request, response) => {
     const query = parseAlertQuery(paramsOf(request), Date.now());
     const signal = signalOf(options, response);
+    if (!query.follow) await turn(pages, response);
     await expectReadable(backend, signal);
     if (!query.follow) {
       const page = await readNewest(backend, query, query.limit ?? DEFAULT_LIMIT, signal);
@@ -164,32 +191,6 @@ function alertsHandler(options: AppOptions): Handler {
     }
     response.end();
   };
-}
-
-async function listLetters({ backend }: AppOptions, request: Request, response: Response): Promise<void> {
-  const params = paramsOf(request);
-  const filter = parseLetterFilter(params, Date.now(), ['limit', 'before']);
-  const limit = integerParam(params, 'limit', 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
-  const before = integerParam(params, 'before', 0, Number.MAX_SAFE_INTEGER);
-  const letters = await backend
-    .deadLetters()
-    .list({ ...filter, limit, ...(before === undefined ? {} : { before }) });
-  const items = letters.map(
-    // The alert's own JSON goes in as it is.
-    ({ alert, ...rest }) => `${JSON.stringify(rest).slice(0, -1)},"alert":${alert.json}}`,
-  );
-  const total = backend.deadLetters().count(filter.output);
-  sendText(response, `{"items":[${items.join(',')}],"total":${total}}`);
-}
-
-async function removeLetters({ backend }: AppOptions, request: Request, response: Response): Promise<void> {
-  const params = paramsOf(request);
-  const filter = parseLetterFilter(params, Date.now(), ['all']);
-  const all = flagParam(params, 'all');
-  if (!all && Object.keys(filter).length === 0) {
-    throw new ApiError(400, 'say which with output, id, rule or since; or all=true');
-  }
-  send(response, { removed: await backend.deadLetters().remove(filter) });
 }
 
 async function replayLog({ backend }: AppOptions, request: Request): Promise<void> {

@@ -5,6 +5,10 @@ import { testDraft } from '../test-alert.ts';
 import { sendEarly, sendText } from './answer.ts';
 import { createApi } from './api.ts';
 import type { AppOptions } from './app-options.ts';
+import { Turns } from './turns.ts';
+
+/** With many rules and hosts the text has some 10 MB, which is held until its reader has it. */
+const SCRAPES = { most: 4, waitMs: 5_000, takeMs: 30_000 };
 
 /** The answers of falcosidekick's endpoints are its own: bodies, types and statuses are what its users' checks expect. */
 export function createApp(options: AppOptions): (request: IncomingMessage, response: ServerResponse) => void {
@@ -12,7 +16,12 @@ export function createApp(options: AppOptions): (request: IncomingMessage, respo
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
 
+  const scrapes = new Turns(SCRAPES);
   app.all('/metrics', senderOnly(options), async (_request, response) => {
+    if (!(await scrapes.begin(response))) {
+      sendText(response, 503, `${SCRAPES.most} others are being answered already\n`, { 'Retry-After': '5' });
+      return;
+    }
     const { contentType, text } = await backend.metrics();
     response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(text) });
     response.end(text);

@@ -49,6 +49,13 @@ export interface TestOutcome {
   error?: string;
 }
 
+/** What a replay of dead letters comes to. */
+export interface ReplayOutcome {
+  queued: number;
+  /** Left as they are: their output is not running. */
+  skipped: number;
+}
+
 export interface Backend {
   /**
    * Enriches, seals and appends alerts; resolves when they are as durable as configured.
@@ -63,11 +70,11 @@ export interface Backend {
   /** Entries of the log; with `follow` also those to come, until the signal aborts. */
   entries(range: ReadRange & { follow?: boolean }, signal: AbortSignal): AsyncIterable<Entry>;
   deadLetters(): DeadLetters;
-  /** Sends dead letters again; a letter goes when its output has accepted it. Returns how many were queued. */
-  replayDeadLetters(filter: DeadLetterFilter): Promise<number>;
+  /** Sends dead letters again; a letter goes when its output has accepted it. Throws RangeError for an unknown output. */
+  replayDeadLetters(filter: DeadLetterFilter): Promise<ReplayOutcome>;
   /** Sends a piece of the log to one output again; resolves when it is queued. Throws RangeError for an unknown output. */
   replayLog(output: string, range: ReadRange): Promise<void>;
-  /** Sends the test alert past the log straight to one output or to all; one try each. */
+  /** Sends the test alert past the log straight to one output or to all; one try each. Throws RangeError for an unknown output. */
   test(output: string | undefined, signal: AbortSignal): Promise<TestOutcome[]>;
   /** Reads the configuration again. Throws ConfigError when it is refused; the old one then stays. */
   reload(): Promise<void>;

@@ -82,13 +82,45 @@ export function parseEncoding(header: string | undefined): Encoding | undefined 
   return header === undefined ? 'identity' : NAMES.get(header.trim().toLowerCase());
 }
 
-/** Unpacks a body to at most `limit` bytes. */
-export function unpack(
-  body: Buffer,
-  encoding: Exclude<Encoding, 'identity'>,
-  limit: number,
-  done: (problem: 'too_large' | 'broken' | undefined, body: Buffer) => void,
-): void {
+/** As many as zlib has threads for; each may grow to the largest body, however little was sent. */
+const MAX_UNPACKING = 4;
+
+/** Unpacks bodies, a few at a time. Those that wait count as bodies on their way in. */
+export class Unpacker {
+  readonly #pending: Pending;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(pending: Pending) {
+    this.#pending = pending;
+  }
+
+  /** Unpacks a body to at most `limit` bytes and calls `done` once. */
+  unpack(body: Buffer, encoding: Exclude<Encoding, 'identity'>, limit: number, done: Unpacked): void {
+    this.#pending.bytes += body.length;
+    this.#waiting.push(() =>
+      unpack(body, encoding, limit, (problem, plain) => {
+        this.#pending.bytes -= body.length;
+        done(problem, plain);
+        this.#running--;
+        this.#next();
+      }),
+    );
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#running >= MAX_UNPACKING) return;
+    const start = this.#waiting.shift();
+    if (!start) return;
+    this.#running++;
+    start();
+  }
+}
+
+type Unpacked = (problem: 'too_large' | 'broken' | undefined, body: Buffer) => void;
+
+function unpack(body: Buffer, encoding: Exclude<Encoding, 'identity'>, limit: number, done: Unpacked): void {
   const finish = (error: Error | null, result: Buffer) => {
     if (!error) done(undefined, result);
     else

@@ -5,7 +5,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AlertDraft } from '../alert.ts';
 import { isJsonObject } from '../json.ts';
-import { MAX_ALERTS, parseAlert, parseAlerts } from '../parse.ts';
+import { isTooDeep, MAX_ALERTS, parseAlert, parseAlerts, tooDeep, withoutMark } from '../parse.ts';
+import { percentDecoded } from '../percent.ts';
 import { elementSpans, memberSpans } from '../scan.ts';
 import type { RequestRefusal } from './backend.ts';
 
@@ -17,9 +18,15 @@ export type Incoming =
 /** Reads a body by what its headers say it is: CloudEvents, or alerts as they are. Never throws. */
 export function readAlerts(headers: IncomingHttpHeaders, body: string): Incoming[] {
   const type = headers['content-type'];
-  if (type !== undefined && /^\s*application\/cloudevents/i.test(type)) return readEvents(type, body);
-  return headers['ce-specversion'] === undefined ? parseAlerts(body) : [readBinary(headers, body)];
+  if (type !== undefined && /^\s*application\/cloudevents/i.test(type))
+    return readEvents(type, withoutMark(body));
+  return headers['ce-specversion'] === undefined
+    ? parseAlerts(body)
+    : [readBinary(headers, withoutMark(body))];
 }
+
+/** Levels that a batch and its event are around an alert. */
+const ENVELOPE_DEPTH = 2;
 
 /** What an event says of its alert besides the data. */
 interface Attributes {
@@ -33,6 +40,7 @@ function readEvents(contentType: string, body: string): Incoming[] {
   if (!batch && type !== 'application/cloudevents+json' && type !== 'application/cloudevents') {
     return [refuse(`${type} is not understood; send application/cloudevents+json`)];
   }
+  if (isTooDeep(body, ENVELOPE_DEPTH)) return [tooDeep()];
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -86,6 +94,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** The alert in an event's data; the event's id and time stand in for what the alert does not say. */
 function toAlert(data: string, attributes: Attributes): Incoming {
+  if (isTooDeep(data)) return tooDeep();
   const value = tryParse(data);
   if (!isJsonObject(value)) return parseAlert(data);
   const missing = (name: string) => {
@@ -112,13 +121,7 @@ function tryParse(text: string): unknown {
 
 // Header values are percent-encoded UTF-8 (HTTP binding, 3.1.3.2).
 function decodeHeader(value: string | string[] | undefined): string | undefined {
-  if (value === undefined) return undefined;
-  const text = String(value);
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return value === undefined ? undefined : percentDecoded(String(value));
 }
 
 function refuse(message: string): Incoming {

@@ -37,6 +37,10 @@ export class Exchange implements AnswerHandler {
     this.#options = options;
   }
 
+  get isLong(): boolean {
+    return this.#options.maxAnswerBytes !== undefined;
+  }
+
   /** Heeds the cancellation. False when it has come already: nothing is to be sent then. */
   start(): boolean {
     const { until } = this.#options;
@@ -51,7 +55,8 @@ export class Exchange implements AnswerHandler {
   /** Called when it is to be given up. */
   handleEvent(): void {
     const error = abortError(this.#options.until);
-    this.fail(error);
+    if (this.#status > 0) this.#answer();
+    else this.fail(error);
     this.#controller?.abort(error);
   }
 

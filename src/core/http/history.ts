@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { Entry } from '../spool/contract.ts';
 import type { Backend } from './backend.ts';
-import { type AlertQuery, isWanted } from './query.ts';
+import { type AlertQuery, isWanted, MAX_BYTES } from './query.ts';
 
 /** A page of entries as JSON texts. */
 export interface HistoryPage {
@@ -12,11 +12,12 @@ export interface HistoryPage {
   items: string[];
   /** Pass it as `before` for the page of older ones; undefined when there are none. */
   before: number | undefined;
+  /** Offset of the first item; undefined when there is none. */
+  first: number | undefined;
 }
 
 // One call reads no more than this; the answer then says where to go on.
 const MOST_READ = 100_000;
-const MOST_BYTES = 16 * 2 ** 20;
 const FIRST_STEP = 256;
 const LONGEST_STEP = 8192;
 // Entries out of memory come without a turn of the event loop: others have to get one now and then.
@@ -36,12 +37,16 @@ export async function expectReadable(backend: Backend, signal: AbortSignal): Pro
   for await (const _ of backend.entries({ fromOffset: nextOffset }, signal)) return;
 }
 
-/** The newest entries that match, at most `limit`. Reads the log backwards in growing steps. */
+/**
+ * The newest entries that match, at most `limit`. Reads the log backwards in growing steps.
+ * @param toText what is kept of an entry
+ */
 export async function readNewest(
   backend: Backend,
   query: AlertQuery,
   limit: number,
   signal: AbortSignal,
+  toText: (entry: Entry) => string = toEntryJson,
 ): Promise<HistoryPage> {
   const { firstOffset, nextOffset } = backend.status().spool;
   let end = Math.min(query.before ?? nextOffset, nextOffset);
@@ -60,16 +65,16 @@ export async function readNewest(
         (query.until === undefined || entry.appendedAt <= query.until) &&
         isWanted(entry.alert, query)
       ) {
-        block.push(entry);
+        block.push(entry.offset, toText(entry));
       }
     }
     found.putBefore(block);
-    if (reachedSince && !found.full) return { items: found.items, before: undefined };
+    if (reachedSince && !found.full) return { items: found.items, before: undefined, first: found.oldest };
     end = from;
     step = Math.min(step * 2, LONGEST_STEP);
   }
   const before = found.full ? found.oldest! : end;
-  return { items: found.items, before: before > firstOffset ? before : undefined };
+  return { items: found.items, before: before > firstOffset ? before : undefined, first: found.oldest };
 }
 
 /** Keeps the last entries pushed, within a number and a number of bytes. */
@@ -101,11 +106,10 @@ class Newest {
     return this.#entries[0]?.offset;
   }
 
-  push(entry: Entry): void {
-    const json = toEntryJson(entry);
-    this.#entries.push({ offset: entry.offset, json });
+  push(offset: number, json: string): void {
+    this.#entries.push({ offset, json });
     this.bytes += json.length;
-    while (this.#entries.length > this.#limit || (this.bytes > MOST_BYTES && this.#entries.length > 1)) {
+    while (this.#entries.length > this.#limit || (this.bytes > MAX_BYTES && this.#entries.length > 1)) {
       this.bytes -= this.#entries.shift()!.json.length;
       this.#full = true;
     }
@@ -134,8 +138,10 @@ export async function follow(
   if (query.since === undefined) {
     fromOffset = backend.status().spool.nextOffset;
     if (query.limit !== undefined) {
-      const { items } = await readNewest(backend, { ...query, before: fromOffset }, query.limit, signal);
-      for (const item of items) await writeLine(out, item, signal);
+      // Only where they begin: they are read again, at the reader's pace, and not held for it.
+      const newest = { ...query, before: fromOffset };
+      const { first } = await readNewest(backend, newest, query.limit, signal, () => '');
+      fromOffset = first ?? fromOffset;
     }
   }
   let read = 0;

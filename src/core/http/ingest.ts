@@ -6,7 +6,7 @@ import { parseAlerts } from '../parse.ts';
 import { sendOk } from './answer.ts';
 import type { Auth } from './auth.ts';
 import type { Backend, IngestObserver } from './backend.ts';
-import { type Encoding, type Pending, parseEncoding, readBody, unpack } from './body.ts';
+import { type Encoding, type Pending, parseEncoding, readBody, Unpacker } from './body.ts';
 import { type Incoming, readAlerts } from './cloudevents.ts';
 import { RefusalAnswers } from './refusal-answers.ts';
 import type { Refusals } from './refusals.ts';
@@ -35,6 +35,7 @@ export class Ingest {
   readonly #settings: Settings;
   #inFlight = 0;
   readonly #pending: Pending = { bytes: 0 };
+  readonly #unpacker = new Unpacker(this.#pending);
 
   constructor(options: {
     backend: Backend;
@@ -132,7 +133,7 @@ export class Ingest {
       } else if (encoding === 'identity') {
         this.#accept(request, response, body);
       } else {
-        unpack(body, encoding, limit, (trouble, plain) => {
+        this.#unpacker.unpack(body, encoding, limit, (trouble, plain) => {
           if (trouble === undefined) this.#accept(request, response, plain);
           else if (trouble === 'too_large') this.#refuse(request, response, tooLarge(limit));
           else this.#refuse(request, response, wronglyEncoded(encoding, body.length));

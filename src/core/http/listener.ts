@@ -42,6 +42,8 @@ export function createListener(options: {
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
     noDelay: true,
+    // An alert without it says all that is needed.
+    requireHostHeader: false,
   };
   const server = tls
     ? https.createServer({
@@ -53,9 +55,13 @@ export function createListener(options: {
       })
     : http.createServer(httpOptions);
   server.maxConnections = config.maxConnections;
+  // A sender may close its side behind its request and still read the answer. Node's types lack it.
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   routeConnections(server, tls ? 'secureConnection' : 'connection', options);
   server.on('request', (request, response) => handle(request, response, false));
   server.on('checkContinue', (request, response) => handle(request, response, true));
+  // An expectation that nobody knows may be passed over (RFC 9110, 10.1.1).
+  server.on('checkExpectation', (request, response) => handle(request, response, false));
   const refused = new WeakSet<Socket>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // What still comes over a refused connection is an error again.

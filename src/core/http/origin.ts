@@ -1,6 +1,7 @@
 /** Addresses that requests go to. All pure. */
 import type { HttpResponse } from '../contract.ts';
 import { PermanentError } from '../errors.ts';
+import { percentDecoded } from '../percent.ts';
 
 /** A URL taken apart. */
 export interface Target {
@@ -37,15 +38,6 @@ export function parseTarget(text: string): Target {
 /** The header for user name and password of a URL, where it has them. */
 export function basicAuthorization({ username, password }: URL): string | undefined {
   if (username === '' && password === '') return undefined;
-  const pair = `${decode(username)}:${decode(password)}`;
+  const pair = `${percentDecoded(username)}:${percentDecoded(password)}`;
   return `Basic ${Buffer.from(pair).toString('base64')}`;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A lone % stands for itself.
-    return text;
-  }
 }

@@ -27,8 +27,11 @@ export interface AlertQuery {
   follow: boolean;
 }
 
-/** Most items in one answer. */
+/** Items in one answer, and the most there can be. */
+export const DEFAULT_LIMIT = 100;
 export const MAX_LIMIT = 1000;
+/** Most bytes of one answer; it then says where to go on. */
+export const MAX_BYTES = 16 * 2 ** 20;
 const MAX_IDS = 10_000;
 
 /** @throws ApiError (400) that names the parameter; also for one that is not known */
@@ -69,8 +72,8 @@ export function parseLetterFilter(
 ): DeadLetterFilter {
   expectOnly(params, ['output', 'id', 'ids', 'rule', 'since', ...also]);
   const ids = [...listParam(params, 'id'), ...listParam(params, 'ids')].map(id => {
-    const number = typeof id === 'number' ? id : /^\d+$/.test(String(id)) ? Number(id) : Number.NaN;
-    if (!Number.isSafeInteger(number) || number < 0)
+    const number = typeof id === 'string' && /^\d+$/.test(id) ? Number(id) : id;
+    if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0)
       throw new ApiError(400, 'ids: expected numbers of dead letters');
     return number;
   });
@@ -110,7 +113,7 @@ function ago(text: string, now: number): number {
   return span === undefined ? Number.NaN : now - span;
 }
 
-/** One text; undefined when absent or empty. */
+/** One text; undefined when absent. */
 export function textParam(params: Params, name: string): string | undefined {
   const values = textsParam(params, name);
   if (values.length > 1) throw new ApiError(400, `${name}: given more than once`);
@@ -162,10 +165,14 @@ function textsParam(params: Params, name: string): string[] {
   });
 }
 
+// An empty filter is a mistake, such as a variable that is not set, and must not mean "everything" either.
 function listParam(params: Params, name: string): unknown[] {
   const value = params[name];
-  if (value === undefined || value === null || value === '') return [];
-  return Array.isArray(value) ? value : [value];
+  if (value === undefined) return [];
+  const values: unknown[] = Array.isArray(value) ? value : [value];
+  if (values.length === 0 || values.some(one => one === '' || one === null))
+    throw new ApiError(400, `${name}: is empty`);
+  return values;
 }
 
 function lower(text: string): string {

@@ -26,6 +26,8 @@ export interface RefusedRequest {
 
 const KEPT = 100;
 const LONGEST_TEXT = 200;
+/** A message may quote what was sent. */
+const LONGEST_MESSAGE = 1000;
 const LOG_EVERY_MS = 60_000;
 
 export class Refusals {
@@ -57,7 +59,7 @@ export class Refusals {
       {
         at: Date.now(),
         reason: refusal.reason,
-        message: refusal.message,
+        message: cut(refusal.message, LONGEST_MESSAGE),
         ...(counts.length > 1 ? { alerts: counts.length } : {}),
         method: request.method,
         path: cut(path),
@@ -102,6 +104,6 @@ export class Refusals {
   }
 }
 
-function cut(text: string): string {
-  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}...` : text;
+function cut(text: string, longest = LONGEST_TEXT): string {
+  return text.length > longest ? `${text.slice(0, longest)}...` : text;
 }

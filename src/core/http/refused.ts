@@ -1,5 +1,5 @@
 /** Why a request, or an alert in it, is not taken, and how that is answered. All pure. */
-import { SpoolFaultError, SpoolFullError } from '../spool/contract.ts';
+import { AlertTooLargeError, SpoolFaultError, SpoolFullError } from '../spool/contract.ts';
 import type { RequestRefusal } from './backend.ts';
 import { ENCODINGS, type Encoding } from './body.ts';
 import type { Incoming } from './cloudevents.ts';
@@ -28,6 +28,8 @@ export const OVERLOADED: Refused = {
   message: 'too many alerts at once; try again in a moment',
   headers: { 'Retry-After': '1' },
 };
+
+const FULL = { status: 503, headers: { 'Retry-After': '5' } };
 
 export const UNKNOWN_ENCODING: Refused = {
   status: 415,
@@ -58,13 +60,17 @@ export function wronglyEncoded(encoding: Encoding, bytes: number): Refused {
 /** What an error of the backend means for the sender. */
 export function toRefused(error: unknown, bytes: number): Refused {
   if (error instanceof SpoolFullError) {
-    const message = 'the spool is full; try again later';
-    return { status: 503, reason: 'spool_full', message, headers: { 'Retry-After': '5' }, bytes };
+    return { ...FULL, reason: 'spool_full', message: 'the spool is full; try again later', bytes };
   }
   if (error instanceof SpoolFaultError) {
-    // The alert goes out from memory while there is room, so asking to send it again would double it.
-    const message = 'the spool cannot write to its disk: the alert is kept in memory only';
-    return { status: 503, reason: 'spool_fault', message, bytes };
+    const fault = 'the spool cannot write to its disk';
+    // Asking to send again what goes out from memory would double it.
+    return error.isTaken
+      ? { status: 503, reason: 'spool_fault', message: `${fault}: the alert is kept in memory only`, bytes }
+      : { ...FULL, reason: 'spool_fault', message: `${fault}, and there is no room left in memory`, bytes };
+  }
+  if (error instanceof AlertTooLargeError) {
+    return { status: 413, reason: 'too_large', message: error.message, bytes };
   }
   return {
     status: 500,

@@ -72,6 +72,8 @@ class TiercelServer implements HttpServer {
   readonly #shownPaths = new WeakMap<IncomingMessage, string>();
   /** Connections that no request has come over yet. */
   readonly #unused = new Set<Socket>();
+  /** Connections that something else than alerts was asked for over. */
+  readonly #pages = new WeakSet<Socket>();
   #servers: Server[] = [];
   #tlsWatch: { close(): void } | undefined;
   #plainPlaces: ReadonlySet<Place> = new Set();
@@ -164,6 +166,8 @@ class TiercelServer implements HttpServer {
       connected: socket => {
         this.#unused.add(socket);
         socket.once('close', () => this.#unused.delete(socket));
+        // An answer that follows the log would go on for ever when its reader has gone.
+        socket.once('end', () => this.#pages.has(socket) && socket.end());
       },
       fast: served('/') === '/' ? this.#fast : undefined,
     });
@@ -185,6 +189,7 @@ class TiercelServer implements HttpServer {
       return;
     }
     if (expectsContinue) response.writeContinue();
+    this.#pages.add(request.socket);
     if (place === undefined) {
       sendText(response, 404, '404 page not found\n');
       return;

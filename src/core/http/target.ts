@@ -1,4 +1,5 @@
 /** Where a request goes: the path of its target, and which part of the daemon serves that. All pure. */
+import { percentDecoded } from '../percent.ts';
 
 /** What serves a path; `/` is the ingest, which takes every path that nothing else has. */
 export type Place = '/' | '/ping' | '/healthz' | '/readyz' | '/test' | '/metrics' | '/api';
@@ -32,9 +33,5 @@ export function firstSegment(path: string): { segment: string; rest: string } {
   const slash = path.indexOf('/', 1);
   const raw = slash < 0 ? path.slice(1) : path.slice(1, slash);
   const rest = slash < 0 ? '/' : path.slice(slash);
-  try {
-    return { segment: decodeURIComponent(raw), rest };
-  } catch {
-    return { segment: raw, rest };
-  }
+  return { segment: percentDecoded(raw), rest };
 }

@@ -57,6 +57,13 @@ export function excerptOf(response: HttpResponse, secrets: readonly string[] = [
   return oneLine(mask(scrubUrls(oneLine(response.body, MAX_LOOKED_AT))), MAX_EXCERPT);
 }
 
+const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
+const TIME = '\\d\\d:\\d\\d:\\d\\d';
+/** The forms of a date in HTTP (RFC 9110 section 5.6.7); `Date.parse` would take `-1` and `10,10` for dates too. */
+const HTTP_DATE = new RegExp(`^[A-Z][a-z]{2,8}, \\d\\d(?: ${MONTH} \\d{4}|-${MONTH}-\\d\\d) ${TIME} GMT$`);
+/** The third one, of C's asctime: it has no zone and means UTC. */
+const ASCTIME_DATE = new RegExp(`^[A-Z][a-z]{2} ${MONTH} [ \\d]\\d ${TIME} \\d{4}$`);
+
 /**
  * How long the far side asks to wait, in milliseconds; undefined when it does not. Read from `Retry-After` (seconds or
  * a date: RFC 9110 section 10.2.3), else from the `retry_after` seconds that Discord, Telegram and Slack put into the
@@ -67,8 +74,9 @@ export function retryAfterMs(response: HttpResponse, now: number): number | unde
   const text = (Array.isArray(header) ? header[0] : header)?.trim();
   if (text) {
     if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-    const date = Date.parse(text);
-    return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+    if (HTTP_DATE.test(text)) return Math.max(0, Date.parse(text) - now) || 0;
+    if (ASCTIME_DATE.test(text)) return Math.max(0, Date.parse(`${text} GMT`) - now) || 0;
+    return undefined;
   }
   const inBody = response.status === 429 ? /"retry_after"\s*:\s*"?(\d+(?:\.\d+)?)/.exec(response.body) : null;
   return inBody ? Number(inBody[1]) * 1000 : undefined;

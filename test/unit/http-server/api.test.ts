@@ -5,6 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sealAlert } from '../../../src/core/alert.ts';
 import { ConfigError } from '../../../src/core/errors.ts';
 import { parseAlert } from '../../../src/core/parse.ts';
+import { openMemorySpool } from '../../../src/core/spool/open.ts';
+import { recordingLogger } from '../../support/logger.ts';
+import { realClock, SPOOL } from '../../support/spool.ts';
 import { alertText, call, post, type Rig, startServer } from './support.ts';
 
 let rig: Rig;
@@ -58,6 +61,10 @@ describe('reading', () => {
       detail: expect.any(String),
       title: expect.any(String),
     });
+  });
+
+  it.each(['/status', '/outputs', '/config', '/refusals', ''])('%s takes no parameter', async path => {
+    expect((await api(`${path}?output=slack`)).status).toBe(400);
   });
 
   it('a 405 names the methods', async () => {
@@ -124,6 +131,8 @@ describe('alerts', () => {
     'follow=true&until=1h',
     'limit=1&limit=2',
     'rul=a',
+    'rule=',
+    'rule=a&rule=',
   ])('%s is 400 and names the parameter', async query => {
     const answer = await api(`/alerts?${query}`);
     expect(answer.status).toBe(400);
@@ -170,6 +179,19 @@ describe('alerts', () => {
   });
 });
 
+/** Filters that must not be taken for none. */
+const EMPTY = [
+  { output: 'slack', ids: [] },
+  { ids: [[1]] },
+  { ids: [null] },
+  { ids: ['5', ''] },
+  { ids: [true] },
+  { ids: [{}] },
+  { output: '' },
+  { output: null },
+  { rule: [] },
+];
+
 describe('dead letters', () => {
   beforeEach(() => {
     rig.backend.letters.push({
@@ -190,8 +212,26 @@ describe('dead letters', () => {
       { id: 5, output: 'slack', reason: 'client_error', alert: { priority: 'Warning' } },
     ]);
     expect(rig.backend.calls).toEqual([
-      ['list', { output: 'slack', rule: 'x', since: 1000, limit: 5, before: 9 }],
+      ['list', expect.objectContaining({ output: 'slack', rule: 'x', since: 1000, limit: 5, before: 9 })],
     ]);
+  });
+
+  it('pages lead through all of them, by number and by bytes', async () => {
+    const box = openMemorySpool(SPOOL, { clock: realClock, log: recordingLogger() }).deadLetters;
+    rig.backend.deadLetters = () => box;
+    const letter = { output: 'slack', error: 'no', reason: 'client_error', attempts: 1, buriedAt: 1000 };
+    for (let i = 0; i < 5; i++) await box.add({ ...letter, alert: make({ output: 'x'.repeat(9_000_000) }) });
+    const pages = async (query: string) => {
+      const ids: number[][] = [];
+      for (let before: number | undefined = 1000; before !== undefined; ) {
+        const page = await read(`/dead-letters?before=${before}${query}`);
+        ids.push(page.items.map((item: { id: number }) => item.id));
+        before = page.before;
+      }
+      return ids;
+    };
+    expect(await pages('')).toEqual([[5, 4], [3, 2], [1]]);
+    expect(await pages('&limit=1')).toEqual([[5], [4], [3], [2], [1], []]);
   });
 
   it('are removed only when it is said which', async () => {
@@ -199,6 +239,8 @@ describe('dead letters', () => {
     expect((await send('DELETE', '/dead-letters?all=false')).status).toBe(400);
     expect((await send('DELETE', '/dead-letters?ruel=x')).status).toBe(400);
     expect((await send('DELETE', '/dead-letters?id=x')).status).toBe(400);
+    expect((await send('DELETE', '/dead-letters?output=')).status).toBe(400);
+    for (const filter of EMPTY) expect((await send('DELETE', '/dead-letters', filter)).status).toBe(400);
     expect(rig.backend.calls).toEqual([]);
     expect((await send('DELETE', '/dead-letters?id=5&id=6')).body).toBe('{"removed":1}');
     expect((await send('DELETE', '/dead-letters', { output: 'slack' })).status).toBe(200);
@@ -213,9 +255,12 @@ describe('dead letters', () => {
   it('are sent again', async () => {
     expect(await send('POST', '/dead-letters/replay', { output: 'slack', ids: [5] })).toMatchObject({
       status: 202,
-      body: '{"queued":7}',
+      body: '{"queued":7,"skipped":3}',
     });
     expect(rig.backend.calls).toEqual([['replayDeadLetters', { output: 'slack', ids: [5] }]]);
+    expect((await send('POST', '/dead-letters/replay', { output: 'nobody' })).status).toBe(404);
+    for (const filter of EMPTY) expect((await send('POST', '/dead-letters/replay', filter)).status).toBe(400);
+    expect(rig.backend.calls).toHaveLength(1);
   });
 });
 
@@ -247,6 +292,8 @@ describe('changing', () => {
 
   it('reloads the configuration', async () => {
     expect((await send('POST', '/reload')).body).toBe('{"reloaded":true}');
+    expect((await send('POST', '/reload?x=1')).status).toBe(400);
+    expect((await send('POST', '/reload', { x: 1 })).status).toBe(400);
     rig.backend.onReload = () =>
       Promise.reject(
         new ConfigError([{ path: 'slack.x', message: 'unknown key', severity: 'error', line: 3 }]),

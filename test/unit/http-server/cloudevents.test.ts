@@ -27,6 +27,29 @@ describe('structured', () => {
     expect(taken().extra).toEqual({});
   });
 
+  it('a byte order mark is passed over', async () => {
+    expect((await post(rig.url, `\ufeff${event()}`, STRUCTURED)).status).toBe(200);
+    expect((await post(rig.url, `\ufeff${alertText()}`, binary())).status).toBe(200);
+  });
+
+  it.each([
+    ['structured', STRUCTURED, (deep: string) => event().replace('"sh"', deep)],
+    ['in a batch', BATCH, (deep: string) => `[${event().replace('"sh"', deep)}]`],
+    ['binary', binary(), (deep: string) => alertText().replace('"sh"', deep)],
+    [
+      'base64',
+      STRUCTURED,
+      (deep: string) => {
+        const data_base64 = Buffer.from(alertText().replace('"sh"', deep)).toString('base64');
+        return event({ data: undefined, data_base64 });
+      },
+    ],
+  ])('data that is nested without end is refused before it is read: %s', async (_name, headers, build) => {
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000);
+    expect((await post(rig.url, build(deep), headers)).status).toBe(400);
+    expect(rig.refused).toEqual(['too_deep']);
+  });
+
   it('numbers stay exact', async () => {
     const body = event().replace('"sh"', '"sh","evt.time":1743606903434319636');
     await post(rig.url, body, STRUCTURED);

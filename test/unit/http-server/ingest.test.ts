@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { SpoolFaultError, SpoolFullError } from '../../../src/core/spool/contract.ts';
+import { AlertTooLargeError, SpoolFaultError, SpoolFullError } from '../../../src/core/spool/contract.ts';
 import { alertText, call, post, type Rig, raw, startServer } from './support.ts';
 
 let rig: Rig;
@@ -183,6 +183,9 @@ describe('when the alerts cannot be kept', () => {
   it.each([
     [new SpoolFullError('full'), 503, 'spool_full', '5'],
     [new SpoolFaultError('ENOSPC'), 503, 'spool_fault', undefined],
+    [new SpoolFaultError('ENOSPC', { isTaken: false }), 503, 'spool_fault', '5'],
+    [new AlertTooLargeError('an alert of more than 64 bytes'), 413, 'too_large', undefined],
+    [new RangeError('Maximum call stack size exceeded'), 500, 'internal', undefined],
     [new TypeError('a defect with token=s3cr3t'), 500, 'internal', undefined],
   ])('%s', async (error, status, reason, retryAfter) => {
     rig = await startServer();

@@ -35,6 +35,16 @@ describe('packed bodies', () => {
     expect([rig.refused, rig.accepted]).toEqual([['too_large'], 1]);
   });
 
+  it('however many come at once, each is taken', async () => {
+    rig = await startServer();
+    const body = gzipSync(alertText({ output: 'x'.repeat(500_000) }));
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => post(rig.url, body, { 'content-encoding': 'gzip' })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect(rig.accepted).toBe(30);
+  });
+
   it('what does not unpack is 400', async () => {
     rig = await startServer();
     const cut = gzipSync(alertText()).subarray(0, 40);
@@ -100,6 +110,40 @@ describe('large bodies', () => {
 });
 
 describe('ways to send', () => {
+  it.each([
+    ['alone', '', 1],
+    [
+      'behind a simple one',
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${alertText().length}\r\n\r\n${alertText()}`,
+      2,
+    ],
+  ])('with its side closed behind the request, %s', async (_name, before, answers) => {
+    rig = await startServer();
+    rig.backend.onTake = () => new Promise(resolve => setTimeout(resolve, 20));
+    const socket = connect({ port: rig.port, host: '127.0.0.1', allowHalfOpen: true });
+    let text = '';
+    socket.on('data', chunk => {
+      text += chunk;
+    });
+    const body = alertText();
+    socket.end(
+      `${before}POST / HTTP/1.1\r\nHost: a\r\nExpect: nothing\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await once(socket, 'close');
+    expect(text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(answers);
+    expect(rig.accepted).toBe(answers);
+  });
+
+  it('without a Host', async () => {
+    rig = await startServer();
+    const body = alertText();
+    const answer = await raw(
+      rig.port,
+      `POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  });
+
   it('HTTP/1.0', async () => {
     rig = await startServer();
     const body = alertText();

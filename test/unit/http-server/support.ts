@@ -4,9 +4,15 @@ import http from 'node:http';
 import { connect } from 'node:net';
 import { type Alert, type AlertDraft, sealAlert } from '../../../src/core/alert.ts';
 import type { ServerConfig } from '../../../src/core/config/types.ts';
-import type { Backend, RequestRefusal, TestOutcome } from '../../../src/core/http/backend.ts';
+import type { Backend, ReplayOutcome, RequestRefusal, TestOutcome } from '../../../src/core/http/backend.ts';
 import { createServer, type HttpServer, type Listening } from '../../../src/core/http/server.ts';
-import type { DeadLetter, DeadLetterFilter, Entry, ReadRange } from '../../../src/core/spool/contract.ts';
+import type {
+  DeadLetter,
+  DeadLetterFilter,
+  DeadLetters,
+  Entry,
+  ReadRange,
+} from '../../../src/core/spool/contract.ts';
 
 export const alertText = (over: Record<string, unknown> = {}): string =>
   JSON.stringify({
@@ -106,7 +112,7 @@ export class FakeBackend implements Backend {
     }
   }
 
-  deadLetters() {
+  deadLetters(): DeadLetters {
     return {
       add: async () => 0,
       list: async (filter: DeadLetterFilter = {}) => {
@@ -114,6 +120,7 @@ export class FakeBackend implements Backend {
         return this.letters;
       },
       count: () => this.letters.length,
+      tally: async () => new Map(),
       remove: async (filter: DeadLetterFilter) => {
         this.calls.push(['remove', filter]);
         return this.letters.length;
@@ -121,9 +128,10 @@ export class FakeBackend implements Backend {
     };
   }
 
-  async replayDeadLetters(filter: DeadLetterFilter): Promise<number> {
+  async replayDeadLetters(filter: DeadLetterFilter): Promise<ReplayOutcome> {
+    if (filter.output === 'nobody') throw new RangeError('there is no output called nobody');
     this.calls.push(['replayDeadLetters', filter]);
-    return 7;
+    return { queued: 7, skipped: 3 };
   }
 
   async replayLog(output: string, range: ReadRange): Promise<void> {

@@ -31,7 +31,7 @@ const host: Host = {
   outputs: () => ['x'],
   customFields: () => [],
   tls: { verify: true },
-  clock: { now: () => 1_000_000, random: () => 0 },
+  clock: { now: () => 1_000_000, monotonic: () => performance.now(), random: () => 0 },
   log: recordingLogger(),
   templateFailed() {},
 };

@@ -12,6 +12,8 @@ export interface Controller {
 
 /** Told of one request's answer; either `onResponseEnd` or `onResponseError` is the last call. */
 export interface AnswerHandler {
+  /** Its answer may take its time: silences within the body are limited, not all of it. */
+  readonly isLong?: boolean;
   /** Called again, with another controller, when a request that has waited for a connection goes out. */
   onRequestStart(controller: Controller): void;
   onResponseStart(controller: Controller, status: number, headers: IncomingHttpHeaders): void;
@@ -30,7 +32,7 @@ export interface Endpoint {
   /** A TLS session to take up again. */
   session: Buffer | undefined;
   connectTimeoutMs: number;
-  /** Longest silence within the body of an answer. */
+  /** Longest time for the body of an answer; of a long one, longest silence within it. */
   bodyTimeoutMs: number;
 }
 
@@ -193,10 +195,10 @@ export class Connection implements AnswerSink, Controller {
     return true;
   }
 
-  /** The rest of a body has to come without long pauses, and the rest of a request to go. */
+  /** The rest of a body has to come in time, and the rest of a request to go. */
   #watch(): void {
     if (this.#stall) {
-      this.#stall.refresh();
+      if (this.#handler?.isLong) this.#stall.refresh();
       return;
     }
     this.#stall = setTimeout(

@@ -292,6 +292,18 @@ test('a body that stalls is a failure after the status', async () => {
   expect(await one.done).toMatchObject({ status: 200, body: 'half', error: { code: 'WIRE_BODY_TIMEOUT' } });
 });
 
+test('a body that drips without end is a failure after the status', async () => {
+  const server = await farEnd(socket =>
+    onRequests(socket, () => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      const drip = setInterval(() => socket.write('1\r\nx\r\n'), 10);
+      socket.on('close', () => clearInterval(drip));
+    }),
+  );
+  const one = dispatch(pooled(server.port, { bodyTimeoutMs: 100 }));
+  expect(await one.done).toMatchObject({ status: 200, error: { code: 'WIRE_BODY_TIMEOUT' } });
+});
+
 test('an IPv6 address is a host', async ({ skip }) => {
   const server = await FarEnd.listen(echo, { host: '::1' }).catch(() => skip('no IPv6 here'));
   far.push(server);

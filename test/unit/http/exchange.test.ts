@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import type { HttpResponse } from '../../../src/core/contract.ts';
+import { Exchange } from '../../../src/core/http/exchange.ts';
+
+function exchangeUntil(until: AbortSignal) {
+  const ends: Error[] = [];
+  const controller = { abort: (reason: Error) => void ends.push(reason) };
+  let exchange!: Exchange;
+  const outcome = new Promise<HttpResponse>((resolve, reject) => {
+    exchange = new Exchange({
+      target: { origin: 'http://a', path: '/' },
+      headers: [],
+      until,
+      resolve,
+      reject,
+    });
+  });
+  exchange.start();
+  exchange.onRequestStart(controller);
+  return { exchange, outcome, controller, ends };
+}
+
+test('given up within the body of its answer, a request has been answered', async () => {
+  const limit = new AbortController();
+  const { exchange, outcome, controller, ends } = exchangeUntil(limit.signal);
+  exchange.onResponseStart(controller, 200, {});
+  exchange.onResponseData(controller, Buffer.from('half'));
+  limit.abort();
+  expect(await outcome).toMatchObject({ status: 200, body: 'half' });
+  expect(ends).toHaveLength(1);
+});
+
+test('given up before the answer, it has failed', async () => {
+  const limit = new AbortController();
+  const { exchange, outcome, controller, ends } = exchangeUntil(limit.signal);
+  exchange.onResponseStart(controller, 103, {});
+  limit.abort();
+  await expect(outcome).rejects.toMatchObject({ reason: 'timeout' });
+  expect(ends).toHaveLength(1);
+});
