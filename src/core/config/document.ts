@@ -51,6 +51,11 @@ const SYNTAX: Partial<Record<ErrorCode, string>> = {
 
 /** The settings of a file. Problems go to `problems`; nothing is thrown. */
 export function readDocument(text: string, problems: Problems): Section {
+  // What UTF-16 becomes when it is read as UTF-8; YAML itself knows no NUL.
+  if (text.includes('\0')) {
+    problems.error([], 'this is no UTF-8 text; save the file as UTF-8');
+    return emptySection();
+  }
   const tree = readValue(text, problems);
   if (tree?.kind === 'map') return tree;
   if (tree && !isUnset(tree)) problems.error([], 'expected a map of settings, `key: value`', tree.origin);

@@ -1,5 +1,5 @@
 /** The keys of the spool's driver jetstream: where the server is, and what is kept there. */
-import { addresses, duration, flag, group, integer, secret, size, text } from '../keys.ts';
+import { addresses, flag, group, integer, secret, size, text } from '../keys.ts';
 import { parseServers } from '../nats/servers.ts';
 import type { Problems } from './problems.ts';
 import type { Sources } from './sources.ts';
@@ -35,10 +35,6 @@ export const jetStreamShape = {
     'With `jetstream`: most bytes on the local disk for alerts that come while NATS is away.',
     '256MiB',
   ),
-  keepremoved: duration(
-    'With `jetstream`: how long the place of an output that was removed is kept, should it come back.',
-    '24h',
-  ),
 };
 
 /** The keys as they were read. */
@@ -53,7 +49,6 @@ export interface JetStreamKeys {
   credentials: string;
   tls: { ca: string; cert: string; key: string; servername: string; insecure: boolean };
   bufferbytes: number;
-  keepremoved: number;
 }
 
 /** What may stand in the name of a stream, and in those that begin with it. */
@@ -102,6 +97,5 @@ export function toJetStream(
     },
     tls: { verify: !insecure, caFiles, certFile: cert, keyFile: key, serverName: servername },
     bufferBytes: keys.bufferbytes,
-    removedMs: keys.keepremoved,
   };
 }

@@ -48,6 +48,9 @@ export function resolveReferences(
     if (fallback !== undefined) return fallback;
     if (value === undefined) {
       problems.error(path, `the environment variable ${name} is not set`, leaf.origin);
+    } else if (path[0] === 'auth') {
+      // Nothing would be asked of a sender any more.
+      problems.error(path, `the environment variable ${name} is empty`, leaf.origin);
     }
     return '';
   }

@@ -16,12 +16,13 @@ import {
   size,
   text,
   url,
+  wait,
 } from '../keys.ts';
 import { jetStreamShape } from './jetstream.ts';
 
 /** How alerts are delivered: for all outputs at the top, for one output in its own section. */
 export const deliveryShape = {
-  timeout: duration('Longest time for one try.', '10s'),
+  timeout: wait('Longest time for one try.', '10s'),
   concurrency: integer('Sends in flight at once; 0 leaves it to the output, 64 for most.', 0, {
     max: 10_000,
   }),
@@ -30,12 +31,12 @@ export const deliveryShape = {
   retry: group('When a try that failed is repeated.', {
     maxage: duration('An alert older than this is not tried again and becomes a dead letter.', '24h'),
     attempts: integer('Most tries for one alert; 0: no limit.', 0),
-    min: duration('First wait between two tries; it doubles with each, at random up to that.', '500ms'),
-    max: duration('Longest wait between two tries.', '60s'),
+    min: wait('First wait between two tries; it doubles with each, at random up to that.', '500ms'),
+    max: wait('Longest wait between two tries.', '60s'),
   }),
   breaker: group('When an output is left alone because it keeps failing.', {
     failures: integer('Failures in a row after which only probes are sent.', 5, { min: 1 }),
-    max: duration('Longest wait between two probes.', '5s'),
+    max: wait('Longest wait between two probes.', '5s'),
   }),
   ratelimit: group('How much is sent at most.', {
     persecond: decimal('Alerts per second; 0: no limit.', 0),
@@ -47,7 +48,7 @@ export const deliveryShape = {
     {
       items: integer('Most alerts in one send.', 0),
       bytes: size('Most bytes of alerts in one send.', '0'),
-      wait: duration('How long the first alert waits for others.', '0s'),
+      wait: wait('How long the first alert waits for others.', '0s'),
     },
   ),
 };
@@ -78,8 +79,8 @@ export const settingsShape = {
     maxinflight: integer('Most requests not answered yet; more are told to come back later (503).', 4096, {
       min: 1,
     }),
-    timeout: duration('Longest time for a request to arrive.', '30s'),
-    keepalive: duration('How long an idle connection is kept open.', '10m'),
+    timeout: wait('Longest time for a request to arrive.', '30s'),
+    keepalive: wait('How long an idle connection is kept open.', '10m'),
   }),
   auth: group('Who may send alerts: whoever knows one of those that are set; everybody when none is.', {
     token: secret('Token for `Authorization: Bearer`.'),
@@ -140,6 +141,10 @@ export const settingsShape = {
       bytes: size('At most this many bytes.', '256MiB'),
       age: duration('At most this old.', '7d'),
     }),
+    keepremoved: duration(
+      'How long the place of an output that was removed is kept, with what it has not sent, should it come back.',
+      '24h',
+    ),
     ...jetStreamShape,
   }),
   deadletters: group('Alerts that were given up, kept to be looked at and sent again.', {
@@ -161,7 +166,7 @@ export const settingsShape = {
     extralabels: list('Output fields that become labels of the alert counter.'),
   }),
   shutdown: group('The end of the process.', {
-    grace: duration('How long a stop may take; alerts not delivered by then stay for the next start.', '25s'),
+    grace: wait('How long a stop may take; alerts not delivered by then stay for the next start.', '25s'),
   }),
 };
 

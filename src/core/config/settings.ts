@@ -1,4 +1,5 @@
 /** From the global keys to the parts of the configuration, with what has to hold between keys. */
+import { placeOf } from '../http/target.ts';
 import { type ClientTlsKeys, checkWaits, type DeliveryKeys } from './connection.ts';
 import { type JetStreamKeys, toJetStream } from './jetstream.ts';
 import type { Problems } from './problems.ts';
@@ -45,6 +46,7 @@ export interface Settings extends ClientTlsKeys {
     memorybytes: number;
     segmentbytes: number;
     history: { bytes: number; age: number };
+    keepremoved: number;
   } & JetStreamKeys;
   delivery: DeliveryKeys;
   deadletters: { maxcount: number; maxage: number };
@@ -60,9 +62,7 @@ export function toSettings(settings: Settings, root: Section, sources: Sources, 
   const { ingest, auth, log } = settings;
   const tls = toServerTls(settings.tlsserver, root, sources, problems);
   checkWaits(settings.delivery.retry, ['delivery'], root, problems);
-  if ((auth.username === '') !== (auth.password === '')) {
-    problems.error(['auth'], 'username and password only work together', locate(root, 'auth'));
-  }
+  checkAuth(auth, root, problems);
   return {
     server: {
       address: settings.listenaddress,
@@ -95,6 +95,25 @@ export function toSettings(settings: Settings, root: Section, sources: Sources, 
     log: { level: settings.debug ? 'debug' : log.level, format: log.format },
     shutdownGraceMs: settings.shutdown.grace,
   };
+}
+
+function checkAuth(auth: Settings['auth'], root: Section, problems: Problems): void {
+  const refuse = (key: string, message: string) =>
+    problems.error(['auth', key], message, locate(root, `auth.${key}`));
+  if ((auth.username === '') !== (auth.password === '')) {
+    problems.error(['auth'], 'username and password only work together', locate(root, 'auth'));
+  }
+  for (const key of ['token', 'admintoken'] as const) {
+    if (!/^[\x21-\x7e]*$/.test(auth[key])) {
+      refuse(key, 'expected printable ASCII without spaces: nothing else gets through a header');
+    }
+  }
+  const segment = auth.path.replace(/^\/+|\/+$/g, '');
+  if (!/^[A-Za-z0-9._~-]*$/.test(segment)) {
+    refuse('path', 'expected one part of a path, of letters, digits and . _ ~ - only');
+  } else if (placeOf(`/${segment}`) !== '/') {
+    refuse('path', 'expected something else than the name of a page of the daemon');
+  }
 }
 
 // The paths that can be served without TLS, as in falcosidekick.
@@ -183,6 +202,7 @@ function toSpool(
     overflow: spool.overflow,
     memoryBytes: spool.memorybytes,
     segmentBytes,
+    removedMs: spool.keepremoved,
     deadLetters: { maxCount: deadletters.maxcount, maxAgeMs: deadletters.maxage },
     ...(spool.driver === 'jetstream' && {
       jetstream: toJetStream(spool, tlsclient.cacertfile, { root, sources, problems }),

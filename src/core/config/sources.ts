@@ -43,8 +43,13 @@ export class Sources {
     }
   }
 
-  /** Like read, for a secret: without the one new line that editors and `echo` leave at the end. */
+  /**
+   * Like read, for a secret: without the one new line that editors and `echo` leave at the end. An empty one is a problem:
+   * whoever is just writing it does not mean to turn off what it is for.
+   */
   readSecret(file: string, path: Path, origin: Origin, problems: Problems): string | undefined {
-    return this.read(file, path, origin, problems)?.replace(/\r?\n$/, '');
+    const text = this.read(file, path, origin, problems)?.replace(/\r?\n$/, '');
+    if (text === '') problems.error(path, `${file} is empty`, origin);
+    return text;
   }
 }

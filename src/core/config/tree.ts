@@ -78,18 +78,6 @@ export function pathText(path: Path): string {
     .join('');
 }
 
-/** The section at a path of keys, made where there is none; undefined when something else stands in the way. */
-export function sectionAt(root: Section, path: readonly string[], origin: Origin): Section | undefined {
-  let section = root;
-  for (const key of path) {
-    const entry = section.entries.get(key);
-    if (!isUnset(entry?.tree) && entry!.tree.kind !== 'map') return undefined;
-    if (isUnset(entry?.tree)) section.entries.set(key, { key, tree: emptySection(origin) });
-    section = section.entries.get(key)!.tree as Section;
-  }
-  return section;
-}
-
 /** What stands at a path of keys. */
 export function find(root: Section, path: readonly string[]): Tree | undefined {
   let tree: Tree | undefined = root;

@@ -84,6 +84,8 @@ export interface SpoolConfig {
   /** Most bytes kept in memory for all outputs together. */
   memoryBytes: number;
   segmentBytes: number;
+  /** How long the cursor of an output that was removed is kept. */
+  removedMs: number;
   deadLetters: { maxCount: number; maxAgeMs: number };
   /** With the driver jetstream only. */
   jetstream?: JetStreamConfig;
@@ -102,8 +104,6 @@ export interface JetStreamConfig {
   tls: ServerTls;
   /** Most bytes of the local buffer that takes alerts while the server is away. */
   bufferBytes: number;
-  /** How long the place of an output that was removed is kept. */
-  removedMs: number;
 }
 
 export interface EnrichConfig {

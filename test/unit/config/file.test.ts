@@ -101,7 +101,32 @@ describe('what is wrong is told with its line', () => {
     [
       'no duration',
       'delivery:\n  timeout: 10x',
-      'line 2: delivery.timeout: expected a duration such as 500ms, 10s, 5m, 24h or 7d, found "10x"',
+      'line 2: delivery.timeout: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at most 24d, found "10x"',
+    ],
+    [
+      'another encoding than UTF-8',
+      Buffer.from('listenport: 2802', 'utf16le').toString(),
+      'this is no UTF-8 text; save the file as UTF-8',
+    ],
+    [
+      'a wait beyond what timers can do',
+      'shutdown: { grace: 30d }',
+      'line 1: shutdown.grace: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at most 24d, found "30d"',
+    ],
+    [
+      'a token that no header can carry',
+      'auth: { token: two words }',
+      'line 1: auth.token: expected printable ASCII without spaces: nothing else gets through a header',
+    ],
+    [
+      'a secret path of several parts',
+      'auth: { path: a/b }',
+      'line 1: auth.path: expected one part of a path, of letters, digits and . _ ~ - only',
+    ],
+    [
+      'a secret path that is a page',
+      'auth: { path: metrics }',
+      'line 1: auth.path: expected something else than the name of a page of the daemon',
     ],
     [
       'no size',
@@ -116,7 +141,7 @@ describe('what is wrong is told with its line', () => {
     [
       'a text for a group',
       'spool: ./data',
-      'line 1: spool: expected a map with driver, path, durability, maxbytes, maxage, overflow, memorybytes, segmentbytes, history, servers, stream, replicas, username, password, token, nkey, credentials, tls, bufferbytes, keepremoved, found a text',
+      'line 1: spool: expected a map with driver, path, durability, maxbytes, maxage, overflow, memorybytes, segmentbytes, history, keepremoved, servers, stream, replicas, username, password, token, nkey, credentials, tls, bufferbytes, found a text',
     ],
     [
       'a map for a text',

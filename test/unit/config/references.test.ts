@@ -25,8 +25,8 @@ describe('references in the file', () => {
       '/etc/tiercel/secrets/hook': 'https://b.example/y\n\n',
     };
     expect(hookOf(slack('${file:/run/hook}'), { files })).toBe('https://a.example/x');
-    const config = load('auth: { token: "${file:secrets/hook}" }', { files });
-    expect(config.server.auth.token).toBe('https://b.example/y\n');
+    const config = load('auth: { username: a, password: "${file:secrets/hook}" }', { files });
+    expect(config.server.auth.password).toBe('https://b.example/y\n');
     expect(config.files).toEqual(['/etc/tiercel/config.yaml', '/etc/tiercel/secrets/hook']);
   });
 
@@ -46,6 +46,19 @@ describe('references in the file', () => {
   test('are text when a second $ stands before them, like anything else with $', () => {
     const config = load('customfields: { a: "$${env:X}", b: "${other}", c: "$5 {x}" }');
     expect(config.enrich.customFields).toEqual({ a: '${env:X}', b: '${other}', c: '$5 {x}' });
+  });
+
+  test('that are empty do not turn off what asks for a secret', () => {
+    const files = { '/run/token': '\n' };
+    expect(problemsOf('auth: { token: "${file:/run/token}" }', { files })).toEqual([
+      'line 1: auth.token: /run/token is empty',
+    ]);
+    expect(problemsOf('auth: { admintoken: "${env:TOKEN}" }', { env: { TOKEN: '' } })).toEqual([
+      'line 1: auth.admintoken: the environment variable TOKEN is empty',
+    ]);
+    expect(problemsOf('', { files, env: { AUTH_TOKEN_FILE: '/run/token' } })).toEqual([
+      'auth.token: /run/token is empty (set by AUTH_TOKEN_FILE)',
+    ]);
   });
 
   test('that lead nowhere are problems with line and name', () => {
