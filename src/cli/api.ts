@@ -1,9 +1,12 @@
 /** The running daemon's API as commands use it: one connection, answers or a sentence about what is wrong. */
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
 import { parseExact } from '../core/json.ts';
+import { percentDecoded } from '../core/percent.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Env } from './io.ts';
+import { describe, unreachable } from './unreachable.ts';
 
 /** Where the daemon is and how it lets one in. */
 export interface ApiOptions {
@@ -13,6 +16,9 @@ export interface ApiOptions {
   token: string;
   /** PEM file with the authority of its certificate. */
   ca?: string;
+  /** PEM files with the client's certificate and its key, for a daemon that wants one. */
+  cert?: string;
+  key?: string;
   /** Takes any certificate. */
   insecure?: boolean;
 }
@@ -41,7 +47,7 @@ export class ApiClient {
   readonly #authorization: string | undefined;
   readonly #dispatcher: Dispatcher;
 
-  /** @throws CliError (usage) when the address or the CA file cannot be used */
+  /** @throws CliError (usage) when the address or a file cannot be used */
   constructor(options: ApiOptions, env: Env) {
     const url = URL.canParse(options.url) ? new URL(options.url) : undefined;
     if (!url || !/^https?:$/.test(url.protocol)) {
@@ -54,7 +60,8 @@ export class ApiClient {
     const connect = {
       timeout: 5000,
       rejectUnauthorized: !options.insecure,
-      ...(options.ca ? { ca: readCa(options.ca) } : {}),
+      ...(options.ca ? { ca: readPem('--ca', options.ca) } : {}),
+      ...clientCertificate(options),
     };
     const limits = { connect, requestTls: connect, bodyTimeout: 0, headersTimeout: 0 };
     this.#dispatcher = isLoopback(url.hostname)
@@ -103,10 +110,17 @@ export class ApiClient {
     if (rest.trim() !== '') yield rest;
   }
 
-  /** Whether `/ping` answers as it should. @throws CliError (unreachable) */
-  async ping(): Promise<boolean> {
-    const response = await this.#send('/ping', { timeoutMs: 5000 });
-    return (await response.body.text()).trim() === 'pong';
+  /**
+   * Finds out whether it is a Tiercel daemon that answers; one that lets nobody in without credentials is one.
+   * @throws CliError (unreachable) when nothing answers, (failure) when something else does
+   */
+  async identify(): Promise<void> {
+    const response = await this.#request('/api/v1', { timeoutMs: 5000 });
+    const text = await response.body.text();
+    const { statusCode, headers } = response;
+    if (statusCode === 401 && String(headers['content-type']).startsWith('application/problem+json')) return;
+    if (statusCode >= 500) throw new CliError(EXIT.failure, `${this.url} answers ${statusCode}`);
+    if (statusCode !== 200 || !isOwnName(text)) throw notTiercel(this.url);
   }
 
   async close(): Promise<void> {
@@ -114,11 +128,16 @@ export class ApiClient {
   }
 
   async #send(path: string, call: Call): Promise<Dispatcher.ResponseData> {
+    const response = await this.#request(path, call);
+    if (response.statusCode >= 400) throw await refused(this.url, response);
+    return response;
+  }
+
+  async #request(path: string, call: Call): Promise<Dispatcher.ResponseData> {
     const timeout =
       call.timeoutMs === 0 ? undefined : AbortSignal.timeout(call.timeoutMs ?? ANSWER_TIMEOUT_MS);
-    let response: Dispatcher.ResponseData;
     try {
-      response = await request(this.#base + path + toSearch(call.query), {
+      return await request(this.#base + path + toSearch(call.query), {
         method: call.method ?? 'GET',
         headers: {
           accept: 'application/json',
@@ -132,14 +151,21 @@ export class ApiClient {
     } catch (error) {
       throw unreachable(this.url, timeout?.aborted ? 'no answer in time' : describe(error), error);
     }
-    if (response.statusCode >= 400) throw await refused(this.url, response);
-    return response;
+  }
+}
+
+/** Whether this is what `GET /api/v1` answers. */
+function isOwnName(text: string): boolean {
+  try {
+    return (JSON.parse(text) as { name?: unknown } | null)?.name === 'tiercel';
+  } catch {
+    return false;
   }
 }
 
 function basic({ username, password }: URL): string | undefined {
   if (!username && !password) return undefined;
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${percentDecoded(username)}:${percentDecoded(password)}`;
   return `Basic ${Buffer.from(credentials).toString('base64')}`;
 }
 
@@ -173,46 +199,27 @@ export function isLoopback(hostname: string): boolean {
   return /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0|\[::\])$/i.test(hostname);
 }
 
-function readCa(file: string): string {
+function clientCertificate({ cert, key }: ApiOptions): { cert?: string; key?: string } {
+  if (cert === undefined && key === undefined) return {};
+  if (cert === undefined || key === undefined) {
+    throw new CliError(EXIT.usage, '--cert and --key belong together: give both');
+  }
+  const pair = { cert: readPem('--cert', cert), key: readPem('--key', key) };
+  try {
+    createSecureContext(pair);
+  } catch (error) {
+    throw new CliError(EXIT.usage, `--cert, --key: cannot be used (${(error as Error).message})`);
+  }
+  return pair;
+}
+
+function readPem(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new CliError(EXIT.usage, `--ca: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CliError(EXIT.usage, `${option}: cannot read ${file} (${code})`);
   }
-}
-
-/** Why a connection failed, in few words and without anything that was sent. */
-export function describe(error: unknown): string {
-  const { code, message, errors } = error as NodeJS.ErrnoException & { errors?: unknown[] };
-  if (errors?.length) return describe(errors[0]);
-  const known = CONNECTION_ERRORS[code ?? ''];
-  if (known) return known;
-  if (code && /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code))
-    return `its certificate is not trusted: ${message}`;
-  if (code?.startsWith('ERR_SSL') || code === 'EPROTO')
-    return 'TLS fails: is it plain HTTP that is spoken there?';
-  return code ?? message;
-}
-
-const CONNECTION_ERRORS: Record<string, string> = {
-  ECONNREFUSED: 'connection refused',
-  ENOTFOUND: 'the host name is not known',
-  EAI_AGAIN: 'the host name cannot be looked up at present',
-  EHOSTUNREACH: 'no way to that host',
-  ENETUNREACH: 'no way to that network',
-  ETIMEDOUT: 'the connection timed out',
-  ECONNRESET: 'the connection was closed: is TLS or a client certificate wanted there?',
-  UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
-  UND_ERR_SOCKET: 'the connection was closed: is TLS or a client certificate wanted there?',
-};
-
-function unreachable(url: string, why: string, cause: unknown): CliError {
-  const hint = why.startsWith('its certificate')
-    ? 'give its authority with --ca FILE, or --insecure to go without the check'
-    : 'start it with `tiercel run`, or say where it is with --url or TIERCEL_URL';
-  const error = new CliError(EXIT.unreachable, `no daemon at ${url}: ${why}`, hint);
-  error.cause = cause;
-  return error;
 }
 
 function notTiercel(url: string): CliError {

@@ -9,6 +9,8 @@ export interface DaemonOptions {
   url?: string;
   token?: string;
   ca?: string;
+  cert?: string;
+  key?: string;
   insecure?: boolean;
   /** A configuration file that says where the daemon listens and what its tokens are. */
   configFile?: string;
@@ -33,7 +35,8 @@ export async function connect(options: DaemonOptions, env: Env): Promise<ApiClie
   const configured = options.configFile === undefined ? undefined : await fromConfig(options.configFile, env);
   const url = options.url ?? configured?.url ?? env.TIERCEL_URL ?? localUrl(env.LISTENPORT);
   const token = options.token ?? env.TIERCEL_TOKEN ?? configured?.token ?? '';
-  return new ApiClient({ url, token, ca: options.ca, insecure: options.insecure }, env);
+  const { ca, cert, key, insecure } = options;
+  return new ApiClient({ url, token, ca, cert, key, insecure }, env);
 }
 
 function localUrl(port = '2801'): string {

@@ -1,7 +1,18 @@
 /** From a configuration file of falcosidekick to one of Tiercel that does the same. Pure but for files that it names. */
 import { readFileSync } from 'node:fs';
-import { isMap, isScalar, isSeq, Pair, parseDocument, Scalar, YAMLMap } from 'yaml';
-import { loadConfig } from '../core/config/load.ts';
+import {
+  isCollection,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  Pair,
+  parseDocument,
+  Scalar,
+  YAMLMap,
+} from 'yaml';
+import { type LoadOptions, loadConfig } from '../core/config/load.ts';
 import { commonKeys } from '../core/config/schema.ts';
 import type { OutputDefinition } from '../core/contract.ts';
 import { ConfigError, type ConfigProblem } from '../core/errors.ts';
@@ -31,36 +42,45 @@ const NOW_EFFECTIVE: [keys: RegExp, remark: string][] = [
     /^splunk\.(mutualtls|maxconcurrentrequests)$/,
     'falcosidekick ignored this key, here it does what it says',
   ],
-  [/^rocketchat\.footer$/, 'falcosidekick ignored this key, here it shows'],
   [
     /^aws\.(region|accesskeyid|secretaccesskey|rolearn|externalid)$/,
     'falcosidekick ignored this key (only the AWS_... variables counted), here it is used',
   ],
 ];
 
+/** What a file may refer to, and who reads it. */
+export interface MigrationOptions extends Pick<LoadOptions, 'env' | 'definitions'> {
+  /** Path of the file; others that it names are looked for beside it. */
+  file: string;
+}
+
 /** @throws ConfigError when the text is no YAML */
-export function migrateConfig(text: string, definitions: readonly OutputDefinition[]): Migration {
+export function migrateConfig(text: string, options: MigrationOptions): Migration {
   const document = parseDocument(text.replace(/^\uFEFF/, ''), { uniqueKeys: false, logLevel: 'silent' });
-  const found = problemsOf(text, definitions, true);
-  if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents))) {
-    throw new ConfigError(found);
-  }
-  const work = new Rewrite(definitions, found, problemsOf(text, definitions, false));
-  if (isMap(document.contents)) work.rewrite(document.contents, []);
+  const found = problemsOf(text, options, true);
+  const { contents } = document;
+  const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
+  if (document.errors.length > 0 || !(isEmpty || isMap(contents))) throw new ConfigError(found);
+  const work = new Rewrite(options.definitions, found, problemsOf(text, options, false));
+  if (isMap(contents)) work.rewrite(contents, []);
   document.commentBefore = [HEAD, document.commentBefore].filter(Boolean).join('\n\n');
-  const result = document.toString({ lineWidth: 0 });
-  const left = problemsOf(result, definitions, true).filter(({ severity }) => severity === 'error');
+  const result = isEmpty
+    ? document.commentBefore.replace(/^(?=.)/gm, '#').concat('\n')
+    : document.toString({ lineWidth: 0 });
+  const left = problemsOf(result, options, true).filter(({ severity }) => severity === 'error');
   return { text: result, remarks: work.remarks, valid: left.length === 0 };
 }
 
 function problemsOf(
   text: string,
-  definitions: readonly OutputDefinition[],
+  { env, ...options }: MigrationOptions,
   strict: boolean,
 ): readonly ConfigProblem[] {
   try {
     const readFile = (path: string) => readFileSync(path, 'utf8');
-    return loadConfig({ text, env: {}, definitions, readFile, strict }).warnings;
+    // Not the whole environment: it wins over the file and would hide what is wrong there.
+    const named = [...text.matchAll(/\$\{env:\s*(\w+)/g)].map(([, name]) => [name!, env[name!]]);
+    return loadConfig({ ...options, text, env: Object.fromEntries(named), readFile, strict }).warnings;
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
@@ -100,7 +120,7 @@ class Rewrite {
   /** Rewrites a map and what is in it, in place. */
   rewrite(map: YAMLMap, path: readonly string[]): void {
     const kept: Pair[] = [];
-    // Remarks of keys that are left out go before the next one.
+    // Comments and remarks of keys that are left out go before the next one.
     let carried: string[] = [];
     for (const pair of map.items as Pair[]) {
       const key = isScalar(pair.key) ? String(pair.key.value) : '';
@@ -111,11 +131,11 @@ class Rewrite {
       if (effect && sentences.length === 0) sentences.push(effect);
       for (const sentence of sentences) this.remarks.push(`${where}: ${sentence}`);
       if (this.#ignored.has(where)) {
-        carried.push(...sentences.map(sentence => `${key} left out: ${sentence}`));
+        carried.push(...commentsOf(pair), ...sentences.map(sentence => ` ${key} left out: ${sentence}`));
         continue;
       }
       this.#renamed(pair, at);
-      comment(pair, [...carried, ...sentences]);
+      comment(pair, carried, sentences);
       carried = [];
       kept.push(pair);
       if (isMap(pair.value)) this.rewrite(pair.value, at);
@@ -126,8 +146,7 @@ class Rewrite {
       }
     }
     map.items = kept;
-    if (carried.length > 0)
-      map.comment = [map.comment, ...carried.map(text => ` ${text}`)].filter(Boolean).join('\n');
+    if (carried.length > 0) map.comment = joined([map.comment, ...carried]);
   }
 
   /** falcosidekick's names for what has one of its own here. */
@@ -145,7 +164,10 @@ class Rewrite {
 
   #replace(pair: Pair, former: string, group: string, key: string, value: string | number): void {
     const map = new YAMLMap();
-    map.items.push(new Pair(new Scalar(key), new Scalar(value)));
+    const scalar = new Scalar(value);
+    const { commentBefore, comment } = pair.value as Scalar;
+    Object.assign(scalar, { commentBefore, comment });
+    map.items.push(new Pair(new Scalar(key), scalar));
     const name = new Scalar(group);
     name.commentBefore = (pair.key as Scalar).commentBefore;
     pair.key = name;
@@ -158,12 +180,23 @@ function sayProblem({ severity, message, hint }: ConfigProblem): string {
   return `${severity === 'error' ? '' : 'note: '}${message}${hint ? ` (${hint})` : ''}`;
 }
 
-function comment(pair: Pair, sentences: readonly string[]): void {
-  if (sentences.length === 0) return;
+/** Puts what was carried before a key's own comment, and sentences behind that. */
+function comment(pair: Pair, carried: readonly string[], sentences: readonly string[]): void {
+  if (carried.length + sentences.length === 0) return;
   const key = pair.key as Scalar;
-  key.commentBefore = [key.commentBefore, ...sentences.map(sentence => ` ${sentence}`)]
-    .filter(Boolean)
-    .join('\n');
+  key.commentBefore = joined([...carried, key.commentBefore, ...sentences.map(sentence => ` ${sentence}`)]);
+}
+
+function joined(comments: readonly (string | null | undefined)[]): string {
+  return comments.filter(Boolean).join('\n');
+}
+
+/** All comments in a part of the file, in their order. */
+function commentsOf(part: unknown): string[] {
+  if (isPair(part)) return [...commentsOf(part.key), ...commentsOf(part.value)];
+  if (!isNode(part)) return [];
+  const inner = isCollection(part) ? part.items.flatMap(commentsOf) : [];
+  return [part.commentBefore, ...inner, part.comment].filter(text => typeof text === 'string');
 }
 
 function pathOf(path: readonly string[]): string {

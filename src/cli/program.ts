@@ -50,9 +50,13 @@ function explain(error: unknown, io: Io): number {
 
 /** A port in use, a folder that cannot be written: the message says it all. */
 function isSystemError(error: unknown): boolean {
-  return (
-    typeof (error as NodeJS.ErrnoException).code === 'string' || (error as Error).name.startsWith('Spool')
-  );
+  const { name, cause } = error as Error;
+  // A sentence in place of the system's own message has that as its cause.
+  return [error, cause].some(hasCode) || name.startsWith('Spool');
+}
+
+function hasCode(error: unknown): boolean {
+  return typeof (error as NodeJS.ErrnoException | undefined)?.code === 'string';
 }
 
 function createProgram(context: Context, outcome: Outcome): Command {
@@ -64,7 +68,8 @@ function createProgram(context: Context, outcome: Outcome): Command {
     .description('Takes security alerts from Falco and delivers each one to everywhere it has to go.')
     .version(versionLines(env), '-v, --version', 'print the version and where it comes from')
     .helpOption('-h, --help', 'explain a command')
-    .helpCommand(false)
+    .commandsGroup('Help:')
+    .helpCommand('help [command]', 'explain a command')
     .showHelpAfterError('(--help explains)')
     .configureOutput({
       writeOut: text => void io.print(text),
@@ -79,7 +84,22 @@ function createProgram(context: Context, outcome: Outcome): Command {
   addConfigCommands(program, context, finish);
   addAlertCommands(program, context, finish);
   program.addHelpText('after', EXIT_CODES);
+  refuseRepetitions(program);
   return program;
+}
+
+/** A value that is given twice is a mistake: the first one would have no effect. Lists take several. */
+function refuseRepetitions(command: Command): void {
+  for (const option of command.options) {
+    const takesOne = (option.required || option.optional) && option.parseArg !== wholeNumbers;
+    if (!takesOne) continue;
+    let given = false;
+    command.on(`option:${option.name()}`, () => {
+      if (given) command.error(`error: option '${option.flags}' can be given only once`);
+      given = true;
+    });
+  }
+  for (const inner of command.commands) refuseRepetitions(inner);
 }
 
 const EXIT_CODES = `
@@ -135,18 +155,25 @@ function addConfigCommands(program: Command, context: Context, finish: Finish): 
   const config = program
     .command('config')
     .description('examples, schema and conversion of configurations')
-    .helpCommand(false);
+    .helpCommand(false)
+    .addHelpText('after', examples('tiercel config example', 'tiercel config show -c config.yaml'));
   config
     .command('example')
     .description('print a configuration with every key and its default')
+    .addHelpText('after', examples('tiercel config example > config.yaml'))
     .action(async () => finish((await import('./commands/config.ts')).printExample(context)));
   config
     .command('schema')
     .description('print the JSON Schema, for editors')
+    .addHelpText('after', examples('tiercel config schema > tiercel.schema.json'))
     .action(async () => finish((await import('./commands/config.ts')).printSchema(context)));
   configFile(config.command('show'))
     .description('print the configuration in effect (file, environment, defaults) with secrets masked')
     .option('--json', 'print as JSON')
+    .addHelpText(
+      'after',
+      examples('tiercel config show -c config.yaml', 'tiercel config show --json | jq .delivery'),
+    )
     .action(async options => finish((await import('./commands/config.ts')).showConfig(options, context)));
   config
     .command('migrate')
@@ -173,10 +200,14 @@ function addAlertCommands(program: Command, context: Context, finish: Finish): v
       examples('tiercel tail --priority error', 'tiercel tail --since 1h --json | jq .rule'),
     )
     .action(async options => finish((await import('./commands/tail.ts')).tail(options, context)));
-  const dead = program.command('dead').description('alerts that outputs gave up').helpCommand(false);
+  const dead = program
+    .command('dead')
+    .description('alerts that outputs gave up')
+    .helpCommand(false)
+    .addHelpText('after', examples('tiercel dead list --since 1d', 'tiercel dead replay --output slack'));
   letters(dead.command('list'))
     .description('list dead letters, newest first; with -c also when no daemon runs')
-    .option('--limit <number>', 'at most this many (100, and never more than 1000)', wholeNumber)
+    .option('--limit <number>', 'at most this many (100, and never more than 1000)', upTo(1000))
     .addHelpText('after', examples('tiercel dead list --output slack --since 1d'))
     .action(async options => finish((await import('./commands/dead.ts')).deadList(options, context)));
   letters(dead.command('replay'))
@@ -213,6 +244,8 @@ function daemon(command: Command): Command {
     .option('--url <address>', 'where the daemon is (TIERCEL_URL, http://127.0.0.1:2801)')
     .option('--token <token>', 'what lets one in (TIERCEL_TOKEN); changes want the admin token')
     .option('--ca <file>', 'certificate authority of the daemon, PEM')
+    .option('--cert <file>', 'client certificate for a daemon that wants one, PEM')
+    .option('--key <file>', 'the key of that certificate, PEM')
     .option('--insecure', 'take any certificate')
     .option('-c, --config-file <file>', 'take address and token from this configuration');
 }
@@ -229,6 +262,14 @@ function letters(command: Command): Command {
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
   return Number(text);
+}
+
+function upTo(most: number): (text: string) => number {
+  return text => {
+    const number = wholeNumber(text);
+    if (number < 1 || number > most) throw new InvalidArgumentError(`expected a number from 1 to ${most}`);
+    return number;
+  };
 }
 
 function wholeNumbers(text: string, former: number[] = []): number[] {

@@ -1,6 +1,8 @@
 /** Text for a terminal: colours, tables, times. Pure. */
 import type { Priority } from '../core/priority.ts';
 
+export { visible } from '../outputs/_kit/visible.ts';
+
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const;
 
 /** A colour or weight of terminal text. */
@@ -29,17 +31,6 @@ const PRIORITY_COLOURS: Record<Priority, Colour[]> = {
 /** The colours of a priority; plain for a text that is none. */
 export function priorityColours(priority: string): Colour[] {
   return PRIORITY_COLOURS[priority as Priority] ?? [];
-}
-
-/**
- * Makes control characters visible. What an alert says comes from the watched machines: a process may be named so
- * that it moves the cursor or renames the window of whoever reads it. Bidirectional marks could turn text round.
- */
-export function visible(text: string): string {
-  return text.replace(
-    /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
-    char => `\\x${char.codePointAt(0)!.toString(16).padStart(2, '0')}`,
-  );
 }
 
 /** Columns wide enough for their cells, two spaces between them. Cells are shown as they are given. */

@@ -57,9 +57,10 @@ async function findLetters(options: ListOptions, context: Context): Promise<Lett
       return { letters: itemsOf<LetterItem>(answer), total: answer.total };
     });
   } catch (error) {
-    const isElsewhere = options.url !== undefined || context.env.TIERCEL_URL !== undefined;
+    // As in connect(): a configuration that is named wins over the variable.
+    const { url = options.configFile === undefined ? context.env.TIERCEL_URL : undefined } = options;
     const isGone = error instanceof CliError && error.exitCode === EXIT.unreachable;
-    const stored = isGone && !isElsewhere ? await storedLetters(options, context) : undefined;
+    const stored = isGone && url === undefined ? await storedLetters(options, context) : undefined;
     if (!stored) throw error;
     return stored;
   }
@@ -85,12 +86,14 @@ async function storedLetters(options: ListOptions, { env, io }: Context): Promis
 export function deadReplay(options: FilterOptions, context: Context): Promise<ExitCode> {
   const filter = toFilter(options);
   return withDaemon(options, context, async api => {
-    const answer = await api.call<{ queued: number }>('dead-letters/replay', {
+    const answer = await api.call<{ queued: number; skipped?: number }>('dead-letters/replay', {
       method: 'POST',
       body: filter,
     });
-    await report(options, context, answer, `${count(answer.queued, 'dead letter')} queued to be sent again`);
-    return EXIT.ok;
+    const { queued, skipped = 0 } = answer;
+    const left = skipped > 0 ? `, ${skipped} left as they are: their output is not running` : '';
+    await report(options, context, answer, `${count(queued, 'dead letter')} queued to be sent again${left}`);
+    return skipped > 0 ? EXIT.failure : EXIT.ok;
   });
 }
 
@@ -98,7 +101,10 @@ export function deadReplay(options: FilterOptions, context: Context): Promise<Ex
 export function deadPurge(options: FilterOptions & { all?: boolean }, context: Context): Promise<ExitCode> {
   const filter = toFilter(options);
   const filtered = Object.values(filter).some(value => value !== undefined);
-  if (filtered === (options.all === true)) {
+  if (filtered && options.all) {
+    throw new CliError(EXIT.usage, '--all goes alone: leave it out, or --id, --output, --rule and --since');
+  }
+  if (!filtered && !options.all) {
     throw new CliError(
       EXIT.usage,
       'say which dead letters go with --id, --output, --rule or --since, or --all for every one',

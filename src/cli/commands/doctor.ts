@@ -68,7 +68,10 @@ async function readConfiguration(
         ),
         outputs
           ? ok('outputs', outputs)
-          : warn('outputs', 'none is turned on: alerts are only shown on the console'),
+          : warn(
+              'outputs',
+              `none is turned on: alerts are only ${options.configFile ? 'kept in the log' : 'shown on the console'}`,
+            ),
       ],
     };
   } catch (error) {

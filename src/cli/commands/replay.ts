@@ -21,8 +21,14 @@ export function replay(options: ReplayOptions, context: Context): Promise<ExitCo
   const now = Date.now();
   const since = parseMoment(options.since, '--since', now);
   const until = options.until === undefined ? now : parseMoment(options.until, '--until', now);
-  if (until < since) throw new CliError(EXIT.usage, '--until lies before --since');
+  if (until < since) {
+    throw new CliError(
+      EXIT.usage,
+      options.until === undefined ? '--since lies in the future' : '--until lies before --since',
+    );
+  }
   return withDaemon(options, context, async api => {
+    const before = options.wait ? await newestLetter(api, options.output) : 0;
     await api.call('replay', {
       method: 'POST',
       body: { output: options.output, since, until },
@@ -33,8 +39,14 @@ export function replay(options: ReplayOptions, context: Context): Promise<ExitCo
       await context.io.print('the replay is queued\n');
       return EXIT.ok;
     }
-    return follow(api, options.output, context);
+    return follow(api, options.output, before, context);
   });
+}
+
+/** Id of the output's newest dead letter, 0 when it has none. */
+async function newestLetter(api: ApiClient, output: string): Promise<number> {
+  const letters = itemsOf<{ id: number }>(await api.call('dead-letters', { query: { output, limit: 1 } }));
+  return letters[0]?.id ?? 0;
 }
 
 // A replay that was never seen in as many looks is over already.
@@ -44,7 +56,7 @@ const LOOKS = 3;
  * Tells how far it is until the daemon does not name it any more. A replay lives in the daemon: interrupting this
  * leaves it running.
  */
-async function follow(api: ApiClient, output: string, { io }: Context): Promise<ExitCode> {
+async function follow(api: ApiClient, output: string, before: number, { io }: Context): Promise<ExitCode> {
   let last: Progress | undefined;
   for (let looks = 0; looks < LOOKS && !io.signal.aborted; looks++) {
     const status = itemsOf<OutputStatus>(await api.call('outputs')).find(({ id }) => id === output);
@@ -60,7 +72,8 @@ async function follow(api: ApiClient, output: string, { io }: Context): Promise<
     await wait(POLL_MS, undefined, { signal: io.signal }).catch(() => undefined);
   }
   if (io.signal.aborted) return EXIT.ok;
-  const given = last !== undefined && last.failed > 0;
+  // The daemon forgets a replay that is over: what failed since the last look shows in the dead letters only.
+  const given = (last?.failed ?? 0) > 0 || (await newestLetter(api, output)) > before;
   await io.print(`the replay is over${given ? '; `tiercel dead list` shows what was given up' : ''}\n`);
   return given ? EXIT.failure : EXIT.ok;
 }

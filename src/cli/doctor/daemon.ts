@@ -12,11 +12,7 @@ const SHOWN_REFUSALS = 5;
 /** Asks the daemon: whether it answers, is ready, delivers, and what it had to refuse. */
 export async function checkDaemon(api: ApiClient, now: number): Promise<Check[]> {
   try {
-    if (!(await api.ping())) {
-      return [
-        fail('daemon', `something else than Tiercel answers at ${api.url}`, 'check the port and --url'),
-      ];
-    }
+    await api.identify();
   } catch (error) {
     return [fail('daemon', (error as Error).message, (error as CliError).hint)];
   }

@@ -4,6 +4,7 @@
  */
 import type { ServerConfig } from '../../core/config/types.ts';
 import { firstSegment, placeOf } from '../../core/http/target.ts';
+import { percentDecoded } from '../../core/percent.ts';
 import { isLoopback } from '../api.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 import type { FalcoSettings } from './falco-file.ts';
@@ -135,7 +136,8 @@ function missingCredentials(url: URL, server: Server): Check[] {
   const wantsPassword = username !== '' || password !== '';
   if (!token && !wantsPassword && !path) return [];
   if (entersByPath(url, server)) return [];
-  if (wantsPassword && decoded(url.username) === username && decoded(url.password) === password) return [];
+  if (wantsPassword && percentDecoded(url.username) === username && percentDecoded(url.password) === password)
+    return [];
   if (!path && !wantsPassword) {
     return [
       fail(
@@ -147,14 +149,6 @@ function missingCredentials(url: URL, server: Server): Check[] {
   }
   const how = path ? 'http(s)://<host>:<port>/<secret path>' : 'http(s)://<user>:<password>@<host>:<port>';
   return [fail('', 'lacks the credentials that Tiercel asks for, or has others', `write it as ${how}`)];
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 function tls(http: FalcoSettings, url: URL, server: Server): Check[] {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { cli, folder } from './support.ts';
+import { cli, daemon, folder } from './support.ts';
 
 const file = (text: string) => join(folder({ 'config.yaml': text }), 'config.yaml');
 const validate = (text: string, ...more: string[]) => cli(['validate', '-c', file(text), ...more]);
@@ -35,6 +35,38 @@ describe('the command line', () => {
     expect(err).toContain(says);
   });
 
+  test.each([
+    { argv: ['help'], shows: 'Usage: tiercel [options] [command]' },
+    { argv: ['help', 'tail'], shows: 'Usage: tiercel tail [options]' },
+    { argv: ['help', 'dead'], shows: 'Usage: tiercel dead [options] [command]' },
+  ])('$argv explains', async ({ argv, shows }) => {
+    const { code, out } = await cli(argv);
+    expect(code).toBe(0);
+    expect(out).toContain(shows);
+  });
+
+  test('each command has examples', async () => {
+    const commandsOf = (help: string) => [...help.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name]) => name!);
+    const visit = async (path: string[]): Promise<void> => {
+      const { out } = await cli([...path, '--help']);
+      const [usage, examples] = out.split('Examples:');
+      if (path.length > 0) expect(examples, path.join(' ')).toMatch(/^\n {2}.*\btiercel /);
+      if (!/\[command\]$/m.test(usage!)) return;
+      for (const name of commandsOf(usage!)) if (name !== 'help') await visit([...path, name]);
+    };
+    await visit([]);
+  });
+
+  test.each([
+    { argv: ['validate', '-c', 'a', '--config-file', 'b'], option: '--config-file' },
+    { argv: ['-c', 'a', '-c', 'b'], option: '--config-file' },
+    { argv: ['dead', 'list', '--output', 'a', '--output', 'b'], option: '--output' },
+  ])('$argv: an option that takes one value is refused the second time', async ({ argv, option }) => {
+    const { code, err } = await cli(argv);
+    expect(code).toBe(2);
+    expect(err).toMatch(new RegExp(`${option}.*can be given only once`));
+  });
+
   test('colours only where they are wanted', async () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes begin with the escape character
     const escapes = /\u001b\[/;
@@ -56,6 +88,21 @@ describe('run', () => {
   test('--config-file=FILE', async () => {
     const { code, err } = await cli([`--config-file=${file('listenport: many\n')}`]);
     expect({ code, named: err.includes('line 1: listenport') }).toEqual({ code: 2, named: true });
+  });
+
+  test('a port in use, or an address of another machine: one sentence', async () => {
+    const { url } = await daemon({});
+    const { port } = new URL(url);
+    const settings = `log: { level: error }\nspool: { path: ${folder()} }\n`;
+    const run = (text: string) => cli(['run', '-c', file(settings + text)]);
+    expect(await run(`listenaddress: 127.0.0.1\nlistenport: ${port}\n`)).toMatchObject({
+      code: 1,
+      err: `tiercel: port ${port} is in use on 127.0.0.1: another process listens there\n`,
+    });
+    expect(await run('listenaddress: 192.0.2.1\n')).toMatchObject({
+      code: 1,
+      err: 'tiercel: 192.0.2.1 is not an address of this machine\n',
+    });
   });
 });
 
@@ -182,6 +229,66 @@ describe('config migrate', () => {
     expect(out).toMatch(/# nonsense left out/);
     expect(err).toContain('slack.webhokurl: ');
     expect(out + err).not.toContain('hooks.example');
+  });
+
+  test('comments of what is left out or renamed stay, each at its place', async () => {
+    const { out } = await migrate(
+      [
+        'slack:',
+        '  username: falco',
+        '  # the old channel',
+        '  webhokurl: x # to be rotated',
+        '# nobody knows why',
+        'nonsense:',
+        '  a: 1 # really',
+        '# the port',
+        'listenport: 3000',
+        'debug: true # for now',
+        '',
+      ].join('\n'),
+    );
+    expect(out.slice(out.indexOf('slack:'))).toBe(
+      [
+        'slack:',
+        '  username: falco',
+        '  # the old channel',
+        '  # to be rotated',
+        '  # webhokurl left out: unknown key; it is ignored (did you mean webhookurl?)',
+        '# nobody knows why',
+        '# really',
+        '# nonsense left out: unknown key; it is ignored',
+        '# the port',
+        'listenport: 3000',
+        'log:',
+        '  level: debug # for now',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('variables and files that are named are looked up, files beside the configuration', async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: how a configuration names them
+    const fields = 'customfields:\n  a: ${env:SITE}\n  b: ${file:secret.txt}\n';
+    const path = folder({ 'config.yaml': fields, 'secret.txt': 's3cret\n' });
+    const found = await cli(['config', 'migrate', join(path, 'config.yaml')], { env: { SITE: 'lab' } });
+    expect({ code: found.code, err: found.err }).toEqual({ code: 0, err: '' });
+    expect(found.out).toContain(fields);
+    const missing = await cli(['config', 'migrate', join(path, 'config.yaml')]);
+    expect(missing.code).toBe(2);
+    expect(missing.err).toContain('customfields.a: the environment variable SITE is not set');
+  });
+
+  test('the environment hides no mistake of the file', async () => {
+    const argv = ['config', 'migrate', file('listenport: many\n')];
+    expect((await cli(argv, { env: { LISTENPORT: '2801' } })).code).toBe(2);
+  });
+
+  test.each(['', '# all by environment\n', '---\n', '~\n'])('%j has nothing but comments', async text => {
+    const { code, out } = await migrate(text);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^(#.*\n|\n)+$/);
+    expect(out.includes('# all by environment\n')).toBe(text.startsWith('#'));
+    expect((await validate(out)).code).toBe(0);
   });
 
   test('gives falcosidekick’s names their own', async () => {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { decodeAlert } from '../../../src/core/alert.ts';
 import { loadConfig } from '../../../src/core/config/load.ts';
@@ -104,6 +105,20 @@ describe('test', () => {
     expect(code).toBe(0);
     expect(asked[0]!.body).toEqual({ output: 'slack.soc' });
     expect(JSON.parse(out)).toEqual([outcomes[0]]);
+  });
+
+  test('an output that the daemon does not have: 1, in its words', async () => {
+    const { url } = await daemon({
+      'POST /api/v1/test': (_asked, response) => problem(response, 404, "no output is called 'slakc'"),
+    });
+    const { code, out, err } = await cli(['test', '--url', url, '--output', 'slakc']);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toContain("no output is called 'slakc'");
+  });
+
+  test('none is turned on', async () => {
+    const { url } = await daemon({ 'POST /api/v1/test': () => ({ items: [] }) });
+    expect(await cli(['test', '--url', url])).toMatchObject({ code: 0, out: 'no output is turned on\n' });
   });
 });
 
@@ -253,6 +268,10 @@ describe('dead', () => {
     expect((await cli(['dead', 'replay'], { env })).code).toBe(3);
     // An address that was given is the daemon that is meant.
     expect((await cli(['dead', 'list', '--url', await nobody()], { env })).code).toBe(3);
+    const elsewhere = { ...env, TIERCEL_URL: await nobody() };
+    expect((await cli(['dead', 'list'], { env: elsewhere })).code).toBe(3);
+    const config = join(folder({ 'config.yaml': '' }), 'config.yaml');
+    expect((await cli(['dead', 'list', '-c', config], { env: elsewhere })).code).toBe(0);
     expect((await cli(['dead', 'list'], { env: { ...env, SPOOL_PATH: folder() } })).code).toBe(3);
   });
 
@@ -275,6 +294,15 @@ describe('dead', () => {
     expect(asked[0]!.body).toEqual({ id: [12, 17], rule: 'R' });
   });
 
+  test('letters of outputs that are gone are told of', async () => {
+    const { url } = await daemon({ 'POST /api/v1/dead-letters/replay': () => ({ queued: 1, skipped: 3 }) });
+    const { out, code } = await cli(['dead', 'replay', '--url', url]);
+    expect(out).toBe(
+      '1 dead letter queued to be sent again, 3 left as they are: their output is not running\n',
+    );
+    expect(code).toBe(1);
+  });
+
   test('purge with a filter, and of everything', async () => {
     const { url, asked } = await daemon({ 'DELETE /api/v1/dead-letters': () => ({ removed: 1 }) });
     expect((await cli(['dead', 'purge', '--url', url, '--output', 'slack'])).out).toBe(
@@ -286,9 +314,21 @@ describe('dead', () => {
 
   test('purge wants to know what goes', async () => {
     const { url, asked } = await daemon({ 'DELETE /api/v1/dead-letters': () => ({ removed: 1 }) });
-    expect((await cli(['dead', 'purge', '--url', url])).code).toBe(2);
-    expect((await cli(['dead', 'purge', '--url', url, '--all', '--output', 'slack'])).code).toBe(2);
+    expect(await cli(['dead', 'purge', '--url', url])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('or --all for every one'),
+    });
+    expect(await cli(['dead', 'purge', '--url', url, '--all', '--output', 'slack'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--all goes alone'),
+    });
     expect(asked).toEqual([]);
+  });
+
+  test.each(['0', '1001', 'many'])('list --limit %s is refused with 2', async limit => {
+    const { code, err } = await cli(['dead', 'list', '--limit', limit]);
+    expect(code).toBe(2);
+    expect(err).toContain('--limit');
   });
 });
 
@@ -316,9 +356,10 @@ describe('replay', () => {
         return { queued: true };
       },
       'GET /api/v1/outputs': () => ({ items: [{ id: 'kafka', replay: states.shift() }] }),
+      'GET /api/v1/dead-letters': () => ({ items: [], total: 0 }),
     });
     const { code, out, err } = await cli(argv(url));
-    expect(asked[0]!.body).toEqual({
+    expect(asked.find(({ method }) => method === 'POST')!.body).toEqual({
       output: 'kafka',
       since: Date.UTC(2026, 0, 31),
       until: Date.UTC(2026, 1, 1),
@@ -329,8 +370,27 @@ describe('replay', () => {
     expect(code).toBe(1);
   });
 
+  test.each([
+    { name: 'nothing was given up', newest: [7, 7], code: 0 },
+    { name: 'an alert was', newest: [7, 8], code: 1 },
+  ])('over before it could be looked at, $name: $code', async ({ newest, code }) => {
+    const { url, asked } = await daemon({
+      'POST /api/v1/replay': () => ({ queued: true }),
+      'GET /api/v1/outputs': () => ({ items: [{ id: 'kafka' }] }),
+      'GET /api/v1/dead-letters': () => ({ items: [{ id: newest.shift() }], total: 2 }),
+    });
+    const ended = await cli(argv(url));
+    expect(ended.code).toBe(code);
+    expect(ended.out.includes('tiercel dead list')).toBe(code === 1);
+    expect(asked.filter(({ path }) => path === '/api/v1/dead-letters').map(({ query }) => query)).toEqual([
+      { output: 'kafka', limit: '1' },
+      { output: 'kafka', limit: '1' },
+    ]);
+  });
+
   test('an unknown output', async () => {
     const { url } = await daemon({
+      'GET /api/v1/dead-letters': () => ({ items: [], total: 0 }),
       'POST /api/v1/replay': (_asked, response) => problem(response, 404, 'there is no output called kafka'),
     });
     const { code, err } = await cli(argv(url));
@@ -338,7 +398,12 @@ describe('replay', () => {
     expect(err).toContain('there is no output called kafka');
   });
 
-  test('an end before the beginning is refused', async () => {
-    expect((await cli(['replay', '--output', 'x', '--since', '1h', '--until', '2h'])).code).toBe(2);
+  test.each([
+    { argv: ['--since', '1h', '--until', '2h'], says: '--until lies before --since' },
+    { argv: ['--since', '2999-01-01'], says: '--since lies in the future' },
+  ])('$argv is refused with 2', async ({ argv, says }) => {
+    const { code, err } = await cli(['replay', '--output', 'x', ...argv]);
+    expect(code).toBe(2);
+    expect(err).toContain(says);
   });
 });

@@ -14,8 +14,9 @@ function statusOf(outputs: Record<string, unknown>[] = [], more: Record<string, 
   };
 }
 
+// Without /ping, which `tlsserver.notlspaths` may move to another port.
 const healthy = (status = statusOf(), refusals: unknown[] = []): Record<string, Answer> => ({
-  'GET /ping': () => 'pong\n',
+  'GET /api/v1': () => ({ name: 'tiercel', version: '1.2.3' }),
   'GET /api/v1/status': () => status,
   'GET /api/v1/refusals': () => ({ items: refusals }),
 });
@@ -46,6 +47,17 @@ describe('doctor', () => {
     expect(out).toMatch(/^ok {4}delivery webhook: running, nothing waiting/m);
     expect(out).toMatch(/^ok {4}falco http_output\.url: /m);
     expect(code).toBe(0);
+  });
+
+  test('without an output: what becomes of the alerts', async () => {
+    const { url } = await daemon(healthy());
+    const outputs = async (run: ReturnType<typeof cli>) => marked((await run).out, 'warn  outputs');
+    expect(await outputs(doctor(url, {}, '--no-probe'))).toEqual([
+      expect.stringContaining('kept in the log'),
+    ]);
+    expect(await outputs(cli(['doctor', '--url', url, '--no-probe']))).toEqual([
+      expect.stringContaining('shown on the console'),
+    ]);
   });
 
   test('no daemon: 1, and the rest is still looked at', async () => {
@@ -146,13 +158,18 @@ describe('doctor', () => {
   });
 
   test('a daemon that wants a token is not taken for broken', async () => {
-    const { url } = await daemon({
-      'GET /ping': () => 'pong\n',
-      'GET /api/v1/status': (_asked, response) => problem(response, 401, 'missing or wrong credentials'),
-    });
+    const denied: Answer = (_asked, response) => problem(response, 401, 'missing or wrong credentials');
+    const { url } = await daemon({ 'GET /api/v1': denied, 'GET /api/v1/status': denied });
     const { code, out } = await doctor(url, {}, '--no-probe');
     expect(out).toMatch(/^- {5}daemon status: cannot be read: .*credentials/m);
     expect(code).toBe(0);
+  });
+
+  test('something else than Tiercel answers: FAIL', async () => {
+    const { url } = await daemon({ 'GET /api/v1': () => 'pong\n' });
+    const { code, out } = await doctor(url, {}, '--no-probe');
+    expect(code).toBe(1);
+    expect(marked(out, 'FAIL')).toEqual([`FAIL  daemon: what answers at ${url} is no Tiercel daemon`]);
   });
 
   test('Falco that sends plain text to another port', async () => {
