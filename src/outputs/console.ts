@@ -4,6 +4,7 @@ import { type Alert, defineOutput } from '../core/contract.ts';
 import { RetriableError } from '../core/errors.ts';
 import { flag, oneOf } from '../core/keys.ts';
 import type { Priority } from '../core/priority.ts';
+import { visible } from './_kit/visible.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -18,19 +19,14 @@ const STYLES: Record<Priority, Style> = {
   Debug: 'gray',
 };
 
-// Control characters would let an alert rewrite the terminal.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
-
 /** One line for a person: time, priority, rule, text, host and tags. */
 export function toLine(alert: Alert, color: boolean): string {
   const paint = (style: Style, text: string) =>
     color ? styleText(style, text, { validateStream: false }) : text;
   const about = [alert.hostname, ...alert.tags].filter(Boolean).join(' ');
-  const clean = (text: string) => text.replace(CONTROL, ' ');
   return (
     `${paint('dim', alert.time)} ${paint(STYLES[alert.priority], alert.priority.padEnd(13))} ` +
-    `${paint('bold', clean(alert.rule))}  ${clean(alert.output)}${about && paint('dim', `  ${clean(about)}`)}`
+    `${paint('bold', visible(alert.rule))}  ${visible(alert.output)}${about && paint('dim', `  ${visible(about)}`)}`
   );
 }
 
@@ -38,11 +34,11 @@ export default defineOutput({
   name: 'console',
   title: 'Console',
   category: 'other',
-  docs: 'Prints alerts on the standard output; on by itself when no other output is configured.',
+  docs: 'Prints alerts on the standard output; on by itself while there is neither a configuration file nor an output.',
   keys: z.object({
     enabled: flag('Turns the output on.'),
     format: oneOf(
-      '`pretty` for people, `json` for a line of JSON per alert; `auto` chooses by the terminal.',
+      '`pretty`: a line for people, in colours on a terminal; `json`: a line of JSON per alert; `auto` is `pretty`.',
       ['auto', 'pretty', 'json'],
       'auto',
     ),

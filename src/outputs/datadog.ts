@@ -27,7 +27,7 @@ export default defineHttpOutput({
       alert_type: ALERT_TYPES[alert.priority],
       source_type_name: 'falco',
       tags: [
-        ...textFields(alert).map(([name, value]) => `${name}:${value}`),
+        ...textFields(alert).map(({ title, value }) => `${title}:${value}`),
         `source:${alert.source}`,
         'source:falco',
         ...(alert.hostname === '' ? [] : [`hostname:${alert.hostname}`]),

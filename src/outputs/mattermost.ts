@@ -1,6 +1,6 @@
 import { secretUrl } from '../core/keys.ts';
 import { toAttached } from './_kit/attachment.ts';
-import { footer, ICON, icon, messageformat, outputformat, username } from './_kit/chat.ts';
+import { FOOTER, footer, icon, messageformat, outputformat, PLAIN_ICON, username } from './_kit/chat.ts';
 import { defineHttpOutput } from './_kit/http.ts';
 
 /** Longer texts are spread over several posts: developers.mattermost.com/integrate/webhooks/incoming, "Tips". */
@@ -25,7 +25,13 @@ export default defineHttpOutput({
     url: config.webhookurl,
     json: toAttached(
       alert,
-      { ...config, icon: config.icon || ICON, order: ORDER, maxHeadline: MAX_TEXT },
+      {
+        ...config,
+        footer: config.footer || FOOTER,
+        icon: config.icon || PLAIN_ICON,
+        order: ORDER,
+        maxHeadline: MAX_TEXT,
+      },
       headline,
     ),
   }),

@@ -1,7 +1,7 @@
 import { secretUrl, text } from '../core/keys.ts';
 import { answeredObject } from './_kit/answer.ts';
 import { toAttached } from './_kit/attachment.ts';
-import { ICON, icon, messageformat, outputformat, username } from './_kit/chat.ts';
+import { icon, messageformat, outputformat, PLAIN_ICON, username } from './_kit/chat.ts';
 import { defineHttpOutput } from './_kit/http.ts';
 import { truncate } from './_kit/text.ts';
 
@@ -28,7 +28,13 @@ export default defineHttpOutput({
   },
   enabledBy: 'webhookurl',
   request(alert, config, { headline }) {
-    const style = { ...config, footer: '', icon: config.icon || ICON, order: ORDER, maxHeadline: MAX_TEXT };
+    const style = {
+      ...config,
+      footer: '',
+      icon: config.icon || PLAIN_ICON,
+      order: ORDER,
+      maxHeadline: MAX_TEXT,
+    };
     const { attachments, ...message } = toAttached(alert, style, headline);
     const alone = { text: truncate(alert.output || alert.rule, MAX_TEXT), ...message };
     return {

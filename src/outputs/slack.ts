@@ -2,7 +2,7 @@ import type { HttpResponse } from '../core/contract.ts';
 import { secretUrl, text } from '../core/keys.ts';
 import { answeredObject } from './_kit/answer.ts';
 import { toAttached } from './_kit/attachment.ts';
-import { footer, icon, messageformat, outputformat, username } from './_kit/chat.ts';
+import { FOOTER, footer, icon, messageformat, outputformat, username } from './_kit/chat.ts';
 import { defineHttpOutput } from './_kit/http.ts';
 
 const ORDER = ['rule', 'priority', 'source', 'hostname', 'tags', 'fields', 'time'] as const;
@@ -41,7 +41,7 @@ export default defineHttpOutput({
   // The message: api.slack.com/reference/messaging/attachments.
   request: (alert, config, { headline }) => ({
     url: config.webhookurl,
-    json: toAttached(alert, { ...config, order: ORDER }, headline),
+    json: toAttached(alert, { ...config, footer: config.footer || FOOTER, order: ORDER }, headline),
   }),
   status: hiddenStatus,
   example: { webhookurl: 'https://hooks.slack.example/services/T00/B00/token' },

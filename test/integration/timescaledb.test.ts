@@ -1,8 +1,12 @@
 import { type AddressInfo, createServer } from 'node:net';
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Host, Output } from '../../src/core/contract.ts';
 import { type PartialError, PermanentError, RetriableError } from '../../src/core/errors.ts';
 import timescaledb from '../../src/outputs/timescaledb/index.ts';
+import { toRow } from '../../src/outputs/timescaledb/row.ts';
+import { openSession } from '../../src/outputs/timescaledb/session.ts';
+import { toInsert } from '../../src/outputs/timescaledb/statement.ts';
 import { survivesOutage } from '../support/broker-outage.ts';
 import { EXACT_TIME, falcoAlert, falcoAlerts } from '../support/services/alerts.ts';
 import { type Authority, createAuthority } from '../support/services/certificates.ts';
@@ -212,6 +216,47 @@ describeWith('timescaledb', missingPostgres(), () => {
     expect(failure).toMatchObject({ name: 'RetriableError', reason: 'timeout' });
     await locked;
     await trySend(sender, [falcoAlert()]);
+  });
+
+  test('what a session is told ends with its transaction: behind PgBouncer the next may be of another client', async () => {
+    await table(`${COLUMNS}, CHECK (rule <> 'banned')`);
+    await plain.sql(
+      `ALTER TABLE falcosidekick_events ADD waits text DEFAULT current_setting('statement_timeout')`,
+    );
+    let client!: pg.Client;
+    class Seen extends pg.Client {
+      constructor(options: pg.ClientConfig) {
+        super(options);
+        client = this;
+      }
+    }
+    const session = await openSession(
+      {
+        ...{ Client: Seen, host: '127.0.0.1', port, user: 'postgres', password: 'postgres' },
+        ...{ database: 'falco', table: ['falcosidekick_events'], ways: [undefined] },
+      },
+      AbortSignal.timeout(5000),
+    );
+    const run = (rule: string) =>
+      session.run(
+        toInsert(['falcosidekick_events'], [toRow(falcoAlert({ rule }), [], session.columns)], false),
+      );
+    const state = async () =>
+      (
+        await client.query(
+          `SELECT current_setting('statement_timeout') AS waits, now() = statement_timestamp() AS free`,
+        )
+      ).rows;
+    const untouched = [{ waits: '0', free: true }];
+    expect(await state()).toEqual(untouched);
+    await run('fits');
+    expect(await state()).toEqual(untouched);
+    await expect(run('banned')).rejects.toMatchObject({ code: '23514' });
+    expect(await state()).toEqual(untouched);
+    await session.close();
+    expect(await plain.sql('SELECT rule, waits FROM falcosidekick_events')).toEqual([
+      { rule: 'fits', waits: '8s' },
+    ]);
   });
 
   test('sessions that the server ends are opened anew', async () => {

@@ -5,17 +5,16 @@ import { truncate } from './text.ts';
 
 /** Slack cuts messages above 40,000 characters: api.slack.com/changelog/2018-04-truncating-really-long-messages. */
 const MAX_TEXT = 40_000;
-/** One field fills a screen at most; Block Kit's own limit for a field's text: api.slack.com/reference/block-kit/blocks. */
-const MAX_FIELD = 2_000;
+/** The chats name no limit for a field; as long as falcosidekick lets one get by default. */
+const MAX_FIELD = 4_096;
 /** falcosidekick puts fields of this many characters or more across the whole width. */
 const WIDE = 36;
 const HAS_PAIRS = /[\ud800-\udbff]/;
 
-/** How a message looks. */
+/** How a message looks. Empty texts are left out. */
 export interface AttachmentStyle {
   username: string;
   icon: string;
-  /** Empty for none. */
   channel?: string;
   footer?: string;
   outputformat: 'all' | 'text' | 'fields';
@@ -44,8 +43,8 @@ export function toAttached(alert: Alert, style: AttachmentStyle, headline: strin
   };
   return {
     ...(headline !== '' && { text: truncate(headline, maxHeadline) }),
-    username,
-    icon_url: icon,
+    ...(username && { username }),
+    ...(icon && { icon_url: icon }),
     ...(channel && { channel }),
     attachments: [attachment],
   };

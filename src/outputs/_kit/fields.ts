@@ -1,4 +1,4 @@
-/** The facts of an alert, as chat outputs list them. Pure. */
+/** The facts of an alert, as chat outputs list them. Pure, but for what is kept of the alert asked about last. */
 import type { Alert } from '../../core/contract.ts';
 import { formatGoTime } from '../../core/template/index.ts';
 import { toGoText } from './go-text.ts';
@@ -6,24 +6,23 @@ import { byCodeUnit } from './text.ts';
 
 /** A titled fact. */
 export interface Fact {
-  title: string;
-  value: string;
+  readonly title: string;
+  readonly value: string;
   /** Whether it is one of the output fields. */
-  isField?: boolean;
+  readonly isField?: boolean;
 }
 
-type TextField = readonly [name: string, value: string];
-
 /** Of the alert asked about last: several outputs list the same one, about at the same time. */
-let latest: { fields: Alert['outputFields']; texts: readonly TextField[] } | undefined;
+let latest: { fields: Alert['outputFields']; texts: readonly Fact[] } | undefined;
 
 /** The output fields whose value is a text, by name. */
-export function textFields({ outputFields: fields }: Pick<Alert, 'outputFields'>): readonly TextField[] {
+export function textFields({ outputFields: fields }: Pick<Alert, 'outputFields'>): readonly Fact[] {
   if (latest?.fields !== fields) {
-    const texts = Object.entries(fields)
-      .filter((field): field is [string, string] => typeof field[1] === 'string')
-      .sort(([a], [b]) => byCodeUnit(a, b));
-    latest = { fields, texts };
+    const texts: Fact[] = [];
+    for (const [title, value] of Object.entries(fields)) {
+      if (typeof value === 'string') texts.push({ title, value, isField: true });
+    }
+    latest = { fields, texts: texts.sort(byTitle) };
   }
   return latest.texts;
 }
@@ -32,7 +31,11 @@ export function textFields({ outputFields: fields }: Pick<Alert, 'outputFields'>
 export function allFields(alert: Pick<Alert, 'outputFields'>, none?: string): Fact[] {
   return Object.entries(alert.outputFields)
     .map(([title, value]) => ({ title, value: toGoText(value, none), isField: true }))
-    .sort((a, b) => byCodeUnit(a.title, b.title));
+    .sort(byTitle);
+}
+
+function byTitle(a: Fact, b: Fact): number {
+  return byCodeUnit(a.title, b.title);
 }
 
 const PARTS = {
@@ -49,14 +52,17 @@ export type Part = keyof typeof PARTS | 'fields';
 
 /** The parts of an alert in the order given; no hostname and no tags when there are none. */
 export function facts(alert: Alert, order: readonly Part[]): Fact[] {
-  return order.flatMap((part): Fact[] => {
+  const list: Fact[] = [];
+  for (const part of order) {
     if (part === 'fields') {
-      return textFields(alert).map(([title, value]) => ({ title, value, isField: true }));
+      list.push(...textFields(alert));
+      continue;
     }
     const value = PARTS[part](alert);
-    const optional = part === 'hostname' || part === 'tags';
-    return optional && value === '' ? [] : [{ title: part, value }];
-  });
+    const isOptional = part === 'hostname' || part === 'tags';
+    if (!isOptional || value !== '') list.push({ title: part, value, isField: false });
+  }
+  return list;
 }
 
 /** The facts that say something: Google Chat refuses a message with an empty value, Teams shows a name without one. */

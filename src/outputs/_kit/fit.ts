@@ -36,8 +36,12 @@ export interface Room {
  * need up to a half, then the fields that still fit, in their order. A note in the place of the last one left out says
  * how many are missing.
  */
-export function fitInto(text: string, list: readonly Fact[], room: Room): { text: string; facts: Fact[] } {
-  if (isRoomy(text, list, room)) return { text, facts: [...list] };
+export function fitInto(
+  text: string,
+  list: readonly Fact[],
+  room: Room,
+): { text: string; facts: readonly Fact[] } {
+  if (isRoomy(text, list, room)) return { text, facts: list };
   const { size } = room.measure ?? UNITS;
   const costOf = ({ title, value }: Fact) => size(title) + size(value) + room.perFact;
   const facts = list.map(fact => ({

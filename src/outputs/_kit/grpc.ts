@@ -13,6 +13,7 @@ import { gunzipSync } from 'node:zlib';
 import type { Cancellation, HttpResponse, TlsSettings } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { excerptOf, verdict as judge } from '../../core/http/verdict.ts';
+import { percentDecoded } from '../../core/percent.ts';
 import { decode, type MessageType } from './protobuf.ts';
 import { toTlsOptions } from './tls.ts';
 
@@ -202,7 +203,7 @@ function judgeStatus(headers: IncomingHttpHeaders, secrets: readonly string[]): 
   const code = Number(headers['grpc-status']);
   if (code === 0) return;
   const name = CODES[code] ?? 'UNKNOWN';
-  const body = decodeMessage(String(headers['grpc-message'] ?? ''));
+  const body = percentDecoded(String(headers['grpc-message'] ?? ''));
   const said = excerptOf({ status, headers: {}, body }, secrets);
   const message = said === '' ? `answered ${name}` : `answered ${name}: ${said}`;
   const retryAfterMs = retryDelayMs(headers['grpc-status-details-bin']);
@@ -228,15 +229,6 @@ function judgeStatus(headers: IncomingHttpHeaders, secrets: readonly string[]): 
       throw new PermanentError(message, { reason: 'server_error' });
     default:
       throw new PermanentError(message, { reason: 'client_error' });
-  }
-}
-
-/** Percent-encoded UTF-8. */
-function decodeMessage(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }
 

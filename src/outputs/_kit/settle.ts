@@ -40,7 +40,7 @@ export function settle(count: number, failed: ReadonlyMap<number, RetriableError
 
 /**
  * Sends the parts of a batch one after the other.
- * @param sendPart all of a part is taken, or none of it
+ * @param sendPart sends one, as `send` does
  * @throws RetriableError | PermanentError | PartialError as `settle` does, or what is none of ours at once
  */
 export async function sendParts<T>(
@@ -53,8 +53,11 @@ export async function sendParts<T>(
     try {
       await sendPart(part);
     } catch (error) {
-      if (!(error instanceof RetriableError || error instanceof PermanentError)) throw error;
-      for (const item of part) failed.set(all.indexOf(item), error);
+      if (error instanceof PartialError) {
+        for (const [index, failure] of error.failed) failed.set(all.indexOf(part[index]!), failure);
+      } else if (error instanceof RetriableError || error instanceof PermanentError) {
+        for (const item of part) failed.set(all.indexOf(item), error);
+      } else throw error;
     }
   }
   settle(all.length, failed);

@@ -19,9 +19,9 @@ export function toTags(
 ): Tag[] {
   const fields = textFields(alert);
   const names = legalNames(
-    fields.map(([name]) => name),
+    fields.map(({ title }) => title),
     toLegal,
     [...parts.map(([name]) => name), ...taken],
   );
-  return [...parts, ...fields.map(([name, value]): Tag => [names.get(name)!, value])];
+  return [...parts, ...fields.map(({ title, value }): Tag => [names.get(title)!, value])];
 }

@@ -38,6 +38,23 @@ function inOrder(alerts: readonly Alert[]): { at: number; time: number }[] {
     .sort((a, b) => a.time - b.time || a.at - b.at);
 }
 
+/** A request may span 24 hours; a longer one is refused whole, says API_PutLogEvents. */
+const MAX_SPAN_MS = 24 * 3_600_000;
+
+/** Those of each request, by time where there are several. */
+export function byDay(alerts: readonly Alert[]): readonly (readonly Alert[])[] {
+  const parts: Alert[][] = [];
+  let start = Number.NEGATIVE_INFINITY;
+  for (const { at, time } of inOrder(alerts)) {
+    if (time - start > MAX_SPAN_MS) {
+      start = time;
+      parts.push([]);
+    }
+    parts.at(-1)!.push(alerts[at]!);
+  }
+  return parts.length > 1 ? parts : [alerts];
+}
+
 export function putEvents(alerts: readonly Alert[], config: LogsConfig, context: AwsContext): AwsRequest {
   const logEvents = inOrder(alerts).map(({ at, time }) => ({ message: alerts[at]!.json, timestamp: time }));
   return call(config, context, 'PutLogEvents', { logEvents });

@@ -3,7 +3,7 @@ import { errorCode, judgeAws } from '../_kit/aws/answers.ts';
 import { defineAwsOutput } from '../_kit/aws/define.ts';
 import { awsKeys } from '../_kit/aws/settings.ts';
 import { batchingKey } from '../_kit/batching.ts';
-import { call, OWN_STREAM, putEvents, verdict } from './events.ts';
+import { byDay, call, OWN_STREAM, putEvents, verdict } from './events.ts';
 
 const SETUP_TIMEOUT_MS = 10_000;
 
@@ -25,6 +25,7 @@ export default defineAwsOutput({
   batch: { items: 10_000, bytes: 768 * 1024 },
   request: (alert, config, context) => putEvents([alert], config, context),
   requestBatch: putEvents,
+  parts: byDay,
   verdict,
   async prepare(config, send, context) {
     if (config.logstream !== '') return;

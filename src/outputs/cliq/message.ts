@@ -1,12 +1,13 @@
 import type { Alert } from '../../core/contract.ts';
+import { PLAIN_ICON } from '../_kit/chat.ts';
 import { facts } from '../_kit/fields.ts';
 import { scale } from '../_kit/scale.ts';
 import { truncate } from '../_kit/text.ts';
 
 /** Longest text, in characters: www.zoho.com/cliq/help/restapi/v3/messageformat, "Plain text". */
 const MAX_TEXT = 10_000;
-/** Cliq names no limit for a cell; this fills a screen. */
-const MAX_CELL = 2_000;
+/** Cliq names no limit for a cell; as long as falcosidekick lets a field get by default. */
+const MAX_CELL = 4_096;
 const ORDER = ['rule', 'priority', 'hostname', 'fields', 'time'] as const;
 
 const EMOJI = scale({
@@ -44,7 +45,7 @@ export function toMessage(alert: Alert, { icon, outputformat, useemoji }: Look, 
   ];
   return {
     text: truncate(sign + (headline || alert.output || alert.rule), MAX_TEXT),
-    bot: { name: 'Falcosidekick', image: icon },
+    bot: { name: 'Falcosidekick', image: icon || PLAIN_ICON },
     ...(slides.length > 0 && { slides }),
   };
 }

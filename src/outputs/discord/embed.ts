@@ -30,9 +30,16 @@ const COLORS = {
 } as const;
 
 /** A field has to have a name, and a fence inside of a value would end its block: the backticks are set apart. */
-function toLegal({ title, value, isField }: Fact): Fact {
-  const name = title.trim() === '' ? '(no name)' : title;
-  return { title: name, value: isField ? value.replaceAll(FENCE, '`\u200b`\u200b`') : value, isField };
+function toLegal(fact: Fact): Fact {
+  const { title, value, isField } = fact;
+  const isNamed = title.trim() !== '';
+  const breaksOut = isField && value.includes(FENCE);
+  if (isNamed && !breaksOut) return fact;
+  return {
+    title: isNamed ? title : '(no name)',
+    value: breaksOut ? value.replaceAll(FENCE, '`\u200b`\u200b`') : value,
+    isField,
+  };
 }
 
 function toField({ title, value, isField }: Fact) {

@@ -1,5 +1,5 @@
 import { secretUrl } from '../../core/keys.ts';
-import { icon } from '../_kit/chat.ts';
+import { icon, PLAIN_ICON } from '../_kit/chat.ts';
 import { defineHttpOutput } from '../_kit/http.ts';
 import { toEmbed } from './embed.ts';
 
@@ -15,7 +15,7 @@ export default defineHttpOutput({
   enabledBy: 'webhookurl',
   request: (alert, { webhookurl, icon }) => ({
     url: webhookurl,
-    json: { content: '', ...(icon !== '' && { avatar_url: icon }), embeds: [toEmbed(alert)] },
+    json: { content: '', avatar_url: icon || PLAIN_ICON, embeds: [toEmbed(alert)] },
   }),
   example: { webhookurl: 'https://discord.example/api/webhooks/1/token' },
 });

@@ -1,7 +1,7 @@
 import type { Alert } from '../../core/contract.ts';
 import { toRfc3339Seconds } from '../_kit/times.ts';
 
-/** Attribute of the entry → output fields that it is taken from, the first that holds a text. */
+/** Attribute of the entry → output fields that it is taken from, the first that holds a text, and not an empty one. */
 const ATTRIBUTES = {
   'container.id': ['container.id'],
   'container.name': ['container.name'],
@@ -17,16 +17,17 @@ function toAttributes(alert: Alert): Record<string, string> {
   const attributes: Record<string, string> = {};
   for (const [attribute, fields] of Object.entries(ATTRIBUTES)) {
     const values = fields.map(field => alert.outputFields[field]);
-    const value = values.find(one => typeof one === 'string');
+    const value = values.find(one => typeof one === 'string' && one !== '');
     if (typeof value === 'string') attributes[attribute] = value;
   }
   return attributes;
 }
 
-/** Tags like `T1059.004` and `mitre_execution`; the last of each kind counts. */
+/** Tags that hold something like `T1059.004`, or else `mitre_execution`; the last of each kind counts. */
 function toMitre({ tags }: Alert): Record<string, string> {
-  const technique = tags.findLast(tag => /^T\d+(\.\d+)?$/.test(tag));
-  const tactic = tags.findLast(tag => /^mitre_\w+$/.test(tag));
+  const isTechnique = (tag: string) => /T\d/.test(tag);
+  const technique = tags.findLast(isTechnique);
+  const tactic = tags.findLast(tag => !isTechnique(tag) && /mitre_\w/.test(tag));
   return {
     ...(technique && { 'mitre.technique': technique }),
     ...(tactic && { 'mitre.tactic': tactic }),

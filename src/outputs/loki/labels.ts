@@ -37,7 +37,7 @@ export function labelNames(config: LokiConfig, customFields: readonly string[]):
   return names;
 }
 
-/** The labels of an alert's stream. Those without a value are left out, as Loki itself would. */
+/** The labels of an alert's stream; an output field that is an empty text has an empty one, which Loki leaves out. */
 export function toLabels(alert: Alert, names: ReadonlyMap<string, string>): Record<string, string> {
   const labels: Record<string, string> = {};
   const add = (name: string, value: string) => {
@@ -50,9 +50,10 @@ export function toLabels(alert: Alert, names: ReadonlyMap<string, string>): Reco
     const value = outputField(alert, field);
     const plain = Array.isArray(value) || isJsonObject(value) ? '' : toText(value);
     // Quotes are left out as in falcosidekick; the line has them.
-    add(name, plain.replaceAll('"', ''));
+    if (value === '') labels[name] = '';
+    else add(name, plain.replaceAll('"', ''));
   }
   add('hostname', alert.hostname);
-  add('tags', alert.tags.join(','));
+  if (alert.tags.length > 0) labels.tags = truncateBytes(alert.tags.join(','), MAX_LABEL_VALUE);
   return labels;
 }

@@ -1,4 +1,5 @@
 /** Reads `broker`, with the schemes that falcosidekick's client knows. */
+import { percentDecoded } from '../../core/percent.ts';
 
 export interface Address {
   /** In the words of the mqtt package. */
@@ -38,15 +39,7 @@ export function parseAddress(text: string): Address {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port) || PORTS[protocol],
     path: protocol.startsWith('ws') ? url.pathname + url.search : '',
-    username: decode(url.username),
-    password: decode(url.password),
+    username: percentDecoded(url.username),
+    password: percentDecoded(url.password),
   };
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -1,4 +1,5 @@
 /** Reads `url`, an address as in rabbitmq.com/docs/uri-spec and rabbitmq.com/docs/uri-query-parameters. */
+import { percentDecoded } from '../../core/percent.ts';
 
 export interface Address {
   secure: boolean;
@@ -46,9 +47,9 @@ export function parseAddress(text: string): Address {
     secure,
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port) || (secure ? DEFAULT.secure : DEFAULT.plain),
-    vhost: decode(url.pathname.slice(1)) || '/',
-    username: anonymous ? DEFAULT.user : decode(url.username),
-    password: anonymous ? DEFAULT.user : decode(url.password),
+    vhost: percentDecoded(url.pathname.slice(1)) || '/',
+    username: anonymous ? DEFAULT.user : percentDecoded(url.username),
+    password: anonymous ? DEFAULT.user : percentDecoded(url.password),
     mechanism: toMechanism(url.searchParams.get('auth_mechanism')),
     heartbeat: toHeartbeat(url.searchParams.get('heartbeat')),
   };
@@ -67,12 +68,4 @@ function toHeartbeat(text: string | null): number {
     throw new Error('expected as heartbeat a number of seconds from 1 to 3600');
   }
   return seconds;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

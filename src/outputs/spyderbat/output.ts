@@ -1,9 +1,12 @@
 import { gzipSync } from 'node:zlib';
-import type { Alert, Cancellation, Host, HttpRequest, Output } from '../../core/contract.ts';
+import type { Alert, Cancellation, Host, HttpRequest, HttpResponse, Output } from '../../core/contract.ts';
 import { judge } from '../_kit/http.ts';
 import { untilAborted } from '../_kit/settle.ts';
 import { joinUrl } from '../_kit/url.ts';
 import { toRecord } from './record.ts';
+
+/** A source for each machine of an organization, some hundred bytes each. */
+const MAX_LIST_BYTES = 8 * 2 ** 20;
 
 export interface SpyderbatConfig {
   orguid: string;
@@ -51,20 +54,35 @@ export class SpyderbatOutput implements Output {
   /** Alerts are taken from sources that are known. With the first alert, so that it is tried again like one. */
   async #register(signal: Cancellation): Promise<void> {
     const request = { url: this.#sources, headers: {}, setup: true as const };
-    const known = await this.#ask(signal, { ...request, method: 'GET', body: undefined });
-    if (!known.includes(JSON.stringify(this.#uid))) {
-      const { source: name, sourcedescription: description } = this.#config;
-      const body = JSON.stringify({ name, description, uid: this.#uid });
-      const headers = { 'content-type': 'application/json' };
-      await this.#ask(signal, { ...request, method: 'POST', headers, body });
-    }
+    const list = { method: 'GET', body: undefined, maxAnswerBytes: MAX_LIST_BYTES } as const;
+    if (uidsOf((await this.#ask(signal, { ...request, ...list })).body).includes(this.#uid)) return;
+    const { source: name, sourcedescription: description } = this.#config;
+    const body = JSON.stringify({ name, description, uid: this.#uid });
+    const headers = { 'content-type': 'application/json' };
+    // Another replica may have been first.
+    await this.#ask(signal, { ...request, method: 'POST', headers, body }, [409]);
   }
 
-  async #ask(signal: Cancellation, request: HttpRequest): Promise<string> {
+  /** @param alsoGood statuses that are no failure */
+  async #ask(
+    signal: Cancellation,
+    request: HttpRequest,
+    alsoGood: readonly number[] = [],
+  ): Promise<HttpResponse> {
     const { apikey } = this.#config;
     const headers = { ...request.headers, authorization: `Bearer ${apikey}` };
     const response = await this.#host.http.send({ ...request, headers }, signal);
-    judge(response, this.#host.clock.now(), [apikey]);
-    return response.body;
+    if (!alsoGood.includes(response.status)) judge(response, this.#host.clock.now(), [apikey]);
+    return response;
+  }
+}
+
+/** Of the sources in an answer, as falcosidekick reads it; none of one that is no list. */
+function uidsOf(body: string): unknown[] {
+  try {
+    const sources: unknown = JSON.parse(body);
+    return Array.isArray(sources) ? sources.map(source => source?.uid) : [];
+  } catch {
+    return [];
   }
 }

@@ -14,7 +14,7 @@ const LEVELS = scale({
 });
 
 const toNumber = (value: JsonValue | undefined) =>
-  /^\d{1,15}$/.test(toText(value)) ? Number(toText(value)) : undefined;
+  /^-?\d{1,15}$/.test(toText(value)) ? Number(toText(value)) : undefined;
 
 /** Seconds of the system call, or of the alert where there is none. */
 function toSeconds(alert: Alert): number {
@@ -32,8 +32,6 @@ function toWords(output: string): string[] {
 export function toRecord(alert: Alert, now: number) {
   const { outputFields } = alert;
   const pid = toNumber(outputFields['proc.pid']);
-  const args = toText(outputFields['proc.cmdline']);
-  const container = toText(outputFields['container.id']);
   return {
     schema: 'falco_alert::1.0.0',
     id: alert.uuid,
@@ -43,7 +41,7 @@ export function toRecord(alert: Alert, now: number) {
     ...(pid !== undefined && { pid }),
     level: LEVELS[alert.priority],
     msg: toWords(alert.output),
-    ...(args !== '' && { args }),
-    ...(container !== '' && { container }),
+    args: toText(outputFields['proc.cmdline']),
+    container: toText(outputFields['container.id']),
   };
 }

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { type Alert, defineOutput, type Host, type Output } from '../../core/contract.ts';
 import { flag, integer, oneOf, text } from '../../core/keys.ts';
-import { openDatagramSocket } from '../_kit/datagram-socket.ts';
+import { MAX_DATAGRAM, openDatagramSocket } from '../_kit/datagram-socket.ts';
 import { bareHost, hostProblems } from '../_kit/hostport.ts';
 import { openLineSocket } from '../_kit/line-socket.ts';
 import { settle } from '../_kit/settle.ts';
@@ -18,7 +18,7 @@ const keys = z.object({
   host: text('Host of the server; setting it turns the output on.'),
   port: integer('Port of the server; 0 stands for 514, with protocol tls for 6514.', 0, { max: 65_535 }),
   protocol: oneOf(
-    'How to get there. Over udp nobody confirms anything, and an alert of over 65,507 bytes becomes a dead letter.',
+    `How to get there. Over udp nobody confirms anything, and an alert of over ${MAX_DATAGRAM.toLocaleString('en')} bytes becomes a dead letter.`,
     ['tcp', 'udp', 'tls'],
     'tcp',
   ),

@@ -9,7 +9,7 @@ export interface Look {
 /** Teams names no limits for a fact; these keep one from filling the message. */
 export const PER_FACT: Pick<Room, 'title' | 'value' | 'items'> = {
   title: 300,
-  value: 1_500,
+  value: 4_096,
   items: Number.POSITIVE_INFINITY,
 };
 

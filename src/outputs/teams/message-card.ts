@@ -8,6 +8,8 @@ import { bytesOf, type Look, PER_FACT } from './look.ts';
 /** Connectors refuse cards from about 18,000 bytes on: stackoverflow.com/questions/58474127. */
 const MAX_CONNECTOR = 18_000;
 const MAX_CONNECTOR_TEXT = 8_500;
+/** What a fact takes besides its name and value. */
+const FACT_BYTES = bytesOf({ name: '', value: '' });
 
 const THEME = {
   Emergency: 'e20b0b',
@@ -45,7 +47,7 @@ export function toMessageCard(alert: Alert, { activityimage, outputformat }: Loo
     ...PER_FACT,
     total: MAX_CONNECTOR - bytesOf(build('', [])) - summary,
     text: MAX_CONNECTOR_TEXT,
-    perFact: bytesOf({ name: '', value: '' }),
+    perFact: FACT_BYTES,
     measure: JSON_BYTES,
   });
   return build(

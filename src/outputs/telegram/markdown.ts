@@ -33,12 +33,17 @@ export function toMarkdown(alert: Alert): string {
   const field = (title: string, value: string) => `\t  • *${title}*: ${value}\n`;
   const tail = (output: string) => `\n\n**Output**: ${output}\n`;
 
-  const { text, facts } = fitInto(alert.output, allFields(alert), {
-    total: MAX_TEXT - head(plain => plain).length - tail('').length,
+  const list = allFields(alert);
+  const total = MAX_TEXT - head(plain => plain).length - tail('').length;
+  const perFact = field('', '').length;
+  const wanted = list.reduce((sum, { title, value }) => sum + title.length + value.length + perFact, 0);
+  const { text, facts } = fitInto(alert.output, list, {
+    total,
     title: MAX_NAME,
-    value: MAX_VALUE,
+    // Where not all fits, a long one is not to push out the others.
+    value: alert.output.length + wanted <= total ? total : MAX_VALUE,
     items: Number.POSITIVE_INFINITY,
-    perFact: field('', '').length,
+    perFact,
   });
   const fields = facts.map(({ title, value }) => field(escapeMarkdown(title), escapeMarkdown(value)));
   return head(escapeMarkdown) + fields.join('') + tail(escapeMarkdown(text));

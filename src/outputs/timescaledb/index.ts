@@ -19,7 +19,7 @@ export default defineOutput({
   name: 'timescaledb',
   title: 'TimescaleDB, PostgreSQL',
   category: 'database',
-  docs: 'Inserts each alert as a row into a table: time, rule, priority, source, output, tags, hostname and each custom or templated field, in the column of its name. Columns uuid (of type uuid or text) and output_fields (jsonb) are filled where the table has them; with a unique key over uuid no alert is stored twice. See postgresql.org/docs/current/sql-insert.html.',
+  docs: 'Inserts each alert as a row into a table: time, rule, priority, source, output, tags, hostname and each custom or templated field, in the column of its name. Columns uuid (of type uuid or text) and output_fields (jsonb) are filled where the table has them; with a unique key over uuid no alert is stored twice. PgBouncer may stand between, pooling sessions or transactions. See postgresql.org/docs/current/sql-insert.html.',
   keys: z.object({
     host: text('Host of the server; setting it turns the output on.'),
     port: integer('Port of the server.', 5432, { min: 1, max: 65_535 }),

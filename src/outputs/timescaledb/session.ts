@@ -12,12 +12,10 @@ import { quote } from './statement.ts';
 const CONNECT_MS = 5000;
 const CLOSE_MS = 2000;
 /**
- * A statement that goes on after its try has ended would insert rows a second time. So the server gives up before a try of
- * 10 s does, and looks (from version 14 on) whether the client is still there. Set by a query rather than at the start
- * of the session, because PgBouncer refuses such parameters.
+ * An INSERT whose try has ended waits for its locks no longer than a try of 10 s does; as no COMMIT follows, it leaves no
+ * rows. Set for the transaction alone: behind PgBouncer the next one may be another client's, pgbouncer.org/features.html.
  */
-const SETTINGS = `SELECT set_config(name, value, false) FROM pg_settings JOIN
-  (VALUES ('statement_timeout', '8000'), ('client_connection_check_interval', '1000')) AS wanted(name, value) USING (name)`;
+const BEGIN = 'BEGIN; SET LOCAL statement_timeout = 8000';
 
 /** libpq's names, see postgresql.org/docs/current/libpq-ssl.html. */
 export const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
@@ -114,7 +112,6 @@ export class Session implements Link {
 
   /** @throws RetriableError when there is no such table */
   async prepare(table: readonly string[]): Promise<void> {
-    await this.#client.query(SETTINGS);
     const found = await this.#client.query<{ name: string | null; type: string }>(
       `SELECT a.attname AS name, t.typname AS type FROM (SELECT to_regclass($1) AS id) c
        LEFT JOIN pg_attribute a ON a.attrelid = c.id AND a.attnum > 0 AND NOT a.attisdropped
@@ -124,8 +121,7 @@ export class Session implements Link {
     const columns = found.rows.flatMap(({ name, type }): [string, string][] =>
       name === null ? [] : [[name, type]],
     );
-    if (columns.length === 0)
-      throw new RetriableError('the table does not exist', { reason: 'client_error' });
+    if (columns.length === 0) throw noTable();
     this.#columns = new Map(columns);
   }
 
@@ -145,12 +141,16 @@ export class Session implements Link {
     throw noTable();
   }
 
-  /** @throws the client's error */
+  /** Runs one statement in a transaction. @throws the client's error */
   async run(statement: { text: string; values: (string | null)[] }): Promise<void> {
     try {
+      await this.#client.query(BEGIN);
       await this.#client.query(statement);
+      await this.#client.query('COMMIT');
     } catch (error) {
       if (isWrongServer(error)) this.destroy();
+      // Of no use on a connection that is gone.
+      else await this.#client.query('ROLLBACK').catch(() => this.destroy());
       throw error;
     }
   }

@@ -14,7 +14,7 @@ import sqs from '../../../src/outputs/aws-sqs/index.ts';
 import { alertOf } from '../../support/alerts.ts';
 import { configOf, openAgainst } from '../../support/contract.ts';
 import { closeClients, failureOf, patience } from '../../support/http-client.ts';
-import { always, HttpSink } from '../../support/http-sink.ts';
+import { always, HttpSink, type Received } from '../../support/http-sink.ts';
 
 let sink: HttpSink;
 beforeEach(async () => {
@@ -108,6 +108,34 @@ test('CloudWatch gets events by time, and says which are too old or too new', as
   expect(new Set(failed.keys())).toEqual(new Set([0, 1]));
 });
 
+test('CloudWatch gets no more than 24 hours in a request, and what it does not take is told of by alert', async () => {
+  const oldest = alertAt('2026-01-01T00:00:00Z');
+  const dayBefore = alertAt('2026-01-30T12:00:00Z');
+  const dayAfter = alertAt('2026-02-01T12:00:00.001Z');
+  // As the service does: API_PutLogEvents.
+  sink.reply = (request, socket) => {
+    const times = JSON.parse(request.body).logEvents.map((event: { timestamp: number }) => event.timestamp);
+    if (times.at(-1) - times[0] > 24 * 3_600_000) {
+      return always(400, '{"__type":"InvalidParameterException"}')(request, socket);
+    }
+    const old = times.findLastIndex((time: number) => time < Date.parse('2026-01-17T00:00:00Z')) + 1;
+    const rejected = { rejectedLogEventsInfo: { tooOldLogEventEndIndex: old } };
+    return always(200, JSON.stringify(old > 0 ? rejected : {}))(request, socket);
+  };
+  const alerts = [
+    dayAfter,
+    early,
+    oldest,
+    dayBefore,
+    alertAt('2026-01-17T00:00:00Z'),
+    alertAt('2026-01-16T12:00:00Z'),
+  ];
+  const failed = partsOf((await sendAll(cloudwatch as OutputDefinition, alerts)).error);
+  expect(new Set(failed.keys())).toEqual(new Set([2, 5]));
+  const sent = sink.requests.map(({ body }) => JSON.parse(body).logEvents.length);
+  expect(sent).toEqual([1, 2, 2, 1]);
+});
+
 test('CloudWatch makes the stream that nobody named, once', async () => {
   sink.reply = (request, socket) =>
     request.headers['x-amz-target'] === 'Logs_20140328.CreateLogStream'
@@ -184,13 +212,14 @@ test('the signature covers what a template and custom headers make of the reques
 
 test('asking whose credentials these are holds nothing up', async () => {
   vi.stubEnv('AWS_ENDPOINT_URL_STS', 'http://sts.test');
-  const asked = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<Received>();
   sink.reply = (request, socket) => {
-    if (request.body.includes('GetCallerIdentity')) asked.resolve();
+    if (request.body.includes('GetCallerIdentity')) asked.resolve(request);
     else always(200, '{}')(request, socket);
   };
-  const { output } = await openAgainst(lambda as OutputDefinition, sink);
+  const headers = { 'X-Gateway-Key': 'for the destination' };
+  const { output } = await openAgainst(lambda as OutputDefinition, sink, { connection: { headers } });
   await output.send([early], { signal: patience(), attempt: 1 });
-  await asked.promise;
+  expect((await asked.promise).headers).not.toHaveProperty('x-gateway-key');
   await output.close?.();
 });

@@ -48,7 +48,11 @@ afterEach(async () => {
 
 function open(config: Record<string, unknown>) {
   const http = clientOf({ caFiles: [certs.ca] });
-  const host = { ...hostOf(), http, clock: { now: () => now, random: () => 0.5 } };
+  const host = {
+    ...hostOf(),
+    http,
+    clock: { now: () => now, monotonic: () => performance.now(), random: () => 0.5 },
+  };
   return openOutput(eventhub, { name: 'falco', endpoint: hub.sink.origin, ...config }, host);
 }
 

@@ -40,7 +40,7 @@ async function open(config: object, statuses: number[] = []) {
     outputs: () => [],
     customFields: () => [],
     tls: { verify: true },
-    clock: { now: () => NOW, random: () => (chance += 0.1) },
+    clock: { now: () => NOW, monotonic: () => performance.now(), random: () => (chance += 0.1) },
     log: recordingLogger(),
     templateFailed() {},
   };

@@ -4,11 +4,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ConnectionConfig } from '../../../src/core/config/types.ts';
+import type { ServerTls } from '../../../src/core/contract.ts';
 import { RetriableError } from '../../../src/core/errors.ts';
 import { openGoogle } from '../../../src/outputs/_kit/google/client.ts';
 import { GOOGLE_KEYS } from '../../../src/outputs/_kit/google/credentials.ts';
 import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
 import { answer, HttpSink, type Received } from '../../support/http-sink.ts';
+import { freePort } from '../../support/services/process.ts';
 
 const START = Date.parse('2026-01-31T12:00:00Z');
 const HOUR = 3_600_000;
@@ -53,19 +56,21 @@ const accountFile = () => ({
 });
 const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64');
 
+const hostOf = (connection: Partial<ConnectionConfig> = {}) => ({
+  http: clientOf(connection),
+  connect: (tls: ServerTls) => clientOf({ ...connection, ...tls }),
+  tls: { verify: true },
+  clock: { now: () => now, monotonic: () => performance.now(), random: () => 0.5 },
+});
+
 function open(
   config: { credentials?: string; workloadidentity?: boolean },
   env: Record<string, string> = {},
+  connection: Partial<ConnectionConfig> = {},
 ) {
-  const clock = { now: () => now, random: () => 0.5 };
   const metadata = { GCE_METADATA_HOST: new URL(sink.origin).host, HOME: dir };
   const settings = { credentials: '', workloadidentity: false, ...config };
-  const google = openGoogle(
-    'https://api.example',
-    settings,
-    { http: clientOf(), clock },
-    { ...metadata, ...env },
-  );
+  const google = openGoogle('https://api.example', settings, hostOf(connection), { ...metadata, ...env });
   const request = { method: 'POST' as const, url: `${sink.origin}/api`, headers: {}, body: '{}' };
   return (signal = patience()) => google.send(request, signal);
 }
@@ -167,8 +172,7 @@ describe('a service account', () => {
 
   test('never goes over plain HTTP', async () => {
     const config = { credentials: base64(accountFile()), workloadidentity: false };
-    const clock = { now: () => now, random: () => 0.5 };
-    const google = openGoogle(sink.origin, config, { http: clientOf(), clock }, {});
+    const google = openGoogle(sink.origin, config, hostOf(), {});
     await google.send({ method: 'GET', url: `${sink.origin}/api`, headers: {}, body: undefined }, patience());
     expect(calls()).toEqual([undefined]);
     expect(asked()).toEqual([]);
@@ -263,6 +267,40 @@ describe('other identities', () => {
   test('workloadidentity goes before all others', async () => {
     await open({ credentials: base64(accountFile()), workloadidentity: true })();
     expect(asked()[0]!.target).toContain('/computeMetadata/');
+  });
+});
+
+describe('what the settings add for the destination', () => {
+  const headers = { 'X-Gateway-Key': 'g4teway-s3cret', Authorization: 'Basic b3duOnMzY3JldA==' };
+
+  test('its headers do not go to the token service', async () => {
+    await open({ credentials: base64(accountFile()) }, {}, { headers })();
+    expect(asked()[0]!.headers).not.toHaveProperty('x-gateway-key');
+    expect(asked()[0]!.headers).not.toHaveProperty('authorization');
+    expect(sink.requests.at(-1)!.headers).toMatchObject({ 'x-gateway-key': 'g4teway-s3cret' });
+  });
+
+  test('no proxy sees the token of the metadata server', async () => {
+    const proxy = await HttpSink.listen((_request, socket) => void socket.write(answer(200, '{}')));
+    try {
+      await open({ workloadidentity: true }, {}, { proxy: proxy.origin, headers })();
+      expect(asked().map(({ headers }) => Object.keys(headers).sort())).toEqual([
+        ['connection', 'host', 'metadata-flavor'],
+      ]);
+      expect(proxy.requests).toHaveLength(1);
+      expect(proxy.requests[0]!.target).toContain('/api');
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  test('a metadata server that is not there is told of', async () => {
+    const nobody = { GCE_METADATA_HOST: `127.0.0.1:${await freePort()}` };
+    expect(await failureOf(open({}, nobody)())).toMatchObject({
+      name: 'RetriableError',
+      reason: 'network',
+      message: 'no access token: no server takes the connection',
+    });
   });
 });
 

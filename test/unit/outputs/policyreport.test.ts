@@ -93,7 +93,7 @@ async function open(config: object = {}) {
     outputs: () => [],
     customFields: () => [],
     tls: { verify: true },
-    clock: { now: () => 0, random: () => 0.5 },
+    clock: { now: () => 0, monotonic: () => performance.now(), random: () => 0.5 },
     log: recordingLogger(),
     templateFailed() {},
   });

@@ -6,6 +6,8 @@ import { judge, retryAfterMs } from '../http.ts';
 
 // Names of errors common to the services, and those of the services used here:
 // docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html, docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html.
+// A function or a snapshot that is still being made: docs.aws.amazon.com/lambda/latest/api/API_Invoke.html. What a key of
+// KMS is at fault for, SQS spells `KmsDisabled`: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html.
 const KINDS: readonly [reason: FailureReason, code: RegExp][] = [
   [
     'rate_limited',
@@ -17,7 +19,7 @@ const KINDS: readonly [reason: FailureReason, code: RegExp][] = [
   ],
   [
     'server_error',
-    /^(InternalFailure.*|InternalError.*|InternalServer.*|ServiceUnavailable.*|KMS.*|RequestTimeout.*|OperationAborted|ServiceException)$/,
+    /^(InternalFailure.*|InternalError.*|InternalServer.*|ServiceUnavailable.*|KMS.*|Kms.*|RequestTimeout.*|OperationAborted|ServiceException|ResourceConflict.*|ResourceNotReady.*|SnapStartNotReady.*)$/,
   ],
 ];
 

@@ -1,17 +1,15 @@
 /** Credentials and region as the AWS SDK finds them. Its packages are optional and loaded only when they are needed. */
 import { PermanentError, RetriableError } from '../../../core/errors.ts';
+import { createRenewed } from '../renewed.ts';
 import type { AwsSettings } from './settings.ts';
 import type { AwsKeys } from './sign.ts';
 
-/** Gives keys that hold for some minutes at least. */
+/** Gives keys that hold. */
 export type KeySource = () => Promise<AwsKeys>;
 
 interface TimedKeys extends AwsKeys {
   expiration?: Date;
 }
-
-/** Keys are replaced this long before they expire. */
-const SPARE_MS = 5 * 60_000;
 
 /**
  * The keys of the settings, or the SDK's default chain; with `rolearn` those of the role, assumed with them.
@@ -41,35 +39,24 @@ export async function keySource(
 }
 
 /**
- * Asks once for all who wait, and again shortly before the keys expire.
+ * Asks once for all who wait, and again before the keys expire.
  * @throws RetriableError with reason `auth`, from the source
  */
 export function remembered(ask: () => Promise<TimedKeys>, now: () => number): KeySource {
-  let held: TimedKeys | undefined;
-  let asking: Promise<TimedKeys> | undefined;
-  const renew = async () => {
+  const keys = createRenewed(async () => {
     try {
-      held = await ask();
-      return held;
+      const value = await ask();
+      return { value, endsAt: value.expiration?.getTime() ?? Number.POSITIVE_INFINITY };
     } catch (error) {
       const name = error instanceof Error ? error.name : 'unknown';
-      // Keys that still hold are better than none.
-      if (held?.expiration && held.expiration.getTime() > now()) return held;
       // Not its words: they may quote what a helper program or a token service answered. The cause has them.
       throw new RetriableError(`no AWS credentials were found or given (${name})`, {
         reason: 'auth',
         cause: error,
       });
-    } finally {
-      asking = undefined;
     }
-  };
-  return async () => {
-    const expires = held?.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
-    if (held && expires - now() > SPARE_MS) return held;
-    asking ??= renew();
-    return asking;
-  };
+  }, now);
+  return () => keys.get();
 }
 
 /** The region of AWS_DEFAULT_REGION or of the profile; undefined when neither says. */

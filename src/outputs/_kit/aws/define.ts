@@ -15,6 +15,7 @@ import type {
 import { PermanentError } from '../../../core/errors.ts';
 import { type Batching, batchingLimits } from '../batching.ts';
 import { sendParts, untilAborted } from '../settle.ts';
+import { openTokenService } from '../token-service.ts';
 import { judgeAws } from './answers.ts';
 import { ambientRegion, keySource } from './credentials.ts';
 import { logIdentity } from './identity.ts';
@@ -133,7 +134,10 @@ async function openAws<K extends z.ZodRawShape>(
   const closing = new AbortController();
   await definition.prepare?.(config, send, context());
   if (settings.checkidentity) {
-    void logIdentity({ http: host.http, log: host.log, region, sign: signer('sts') }, closing.signal);
+    void logIdentity(
+      { http: openTokenService(host), log: host.log, region, sign: signer('sts') },
+      closing.signal,
+    );
   }
 
   async function sendTogether(alerts: readonly Alert[], signal: Cancellation): Promise<void> {

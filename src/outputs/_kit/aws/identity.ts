@@ -1,11 +1,14 @@
 /** Whose credentials are used, for the log. Nothing depends on the answer. */
-import type { Host, HttpRequest } from '../../../core/contract.ts';
+import type { HttpClient, HttpRequest, Logger } from '../../../core/contract.ts';
 import { judge } from '../http.ts';
 import { serviceUrl } from './endpoint.ts';
 
 const TIMEOUT_MS = 10_000;
 
-interface Asking extends Pick<Host, 'http' | 'log'> {
+interface Asking {
+  /** For token services, see `openTokenService`. */
+  http: HttpClient;
+  log: Logger;
   region: string;
   sign: NonNullable<HttpRequest['sign']>;
 }

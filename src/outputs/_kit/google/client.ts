@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Host, HttpClient } from '../../../core/contract.ts';
 import { RetriableError } from '../../../core/errors.ts';
 import { BearerClient } from '../bearer.ts';
+import { openTokenService } from '../token-service.ts';
 import {
   decodeCredentials,
   type GoogleConfig,
@@ -29,14 +30,15 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function openGoogle(
   address: string,
   config: GoogleConfig,
-  { http, clock }: Pick<Host, 'http' | 'clock'>,
+  host: Pick<Host, 'http' | 'clock' | 'connect' | 'tls'>,
   env: Environment = process.env,
 ): HttpClient {
-  if (URL.parse(address)?.protocol === 'http:') return http;
-  return new BearerClient({ http, clock }, async () =>
+  if (URL.parse(address)?.protocol === 'http:') return host.http;
+  const http = openTokenService(host);
+  return new BearerClient(host, async () =>
     exchange(await findCredentials(config, env), CLOUD_PLATFORM, {
       http,
-      now: clock.now(),
+      now: host.clock.now(),
       signal: AbortSignal.timeout(TIMEOUT_MS),
       metadataHost: env.GCE_METADATA_HOST || 'metadata.google.internal',
     }),

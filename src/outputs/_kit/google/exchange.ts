@@ -6,9 +6,11 @@ import { RetriableError } from '../../../core/errors.ts';
 import { answeredObject } from '../answer.ts';
 import type { AccessToken } from '../bearer.ts';
 import { judge } from '../http.ts';
+import { metadataClient } from '../token-service.ts';
 import type { AuthorizedUser, ExternalAccount, GoogleCredentials, ServiceAccount } from './credentials.ts';
 
 export interface ExchangeContext {
+  /** For token services, see `openTokenService`. */
   http: HttpClient;
   /** Milliseconds since the epoch. */
   now: number;
@@ -16,6 +18,9 @@ export interface ExchangeContext {
   /** Host, or host and port, of the metadata server. */
   metadataHost: string;
 }
+
+/** Where the metadata servers of other clouds are. */
+const LINK_LOCAL = '169.254.169.254';
 
 const SECOND = 1000;
 /** The longest that Google takes. */
@@ -105,7 +110,8 @@ async function fromFederation(account: ExternalAccount, scope: string, context: 
 async function subjectToken({ source }: ExternalAccount, context: ExchangeContext): Promise<string> {
   let text: string;
   if (source.file === '') {
-    text = (await ask(get(source.url, source.headers), context)).body;
+    const http = new URL(source.url).hostname === LINK_LOCAL ? metadataClient : context.http;
+    text = (await ask(get(source.url, source.headers), { ...context, http })).body;
   } else {
     text = await readFile(source.file, 'utf8').catch(error => {
       throw new RetriableError('the token file of the federated identity cannot be read', {
@@ -122,7 +128,8 @@ async function subjectToken({ source }: ExternalAccount, context: ExchangeContex
 async function fromMetadata(scope: string, context: ExchangeContext) {
   const path = '/computeMetadata/v1/instance/service-accounts/default/token';
   const url = `http://${context.metadataHost}${path}?scopes=${encodeURIComponent(scope)}`;
-  return readToken(await ask(get(url, { 'metadata-flavor': 'Google' }), context));
+  const request = get(url, { 'metadata-flavor': 'Google' });
+  return readToken(await ask(request, { ...context, http: metadataClient }));
 }
 
 function get(url: string, headers: Record<string, string>): HttpRequest {

@@ -6,6 +6,7 @@
 import type { z } from 'zod';
 import type { TemplateBody } from '../../../core/contract.ts';
 import { flag, integer, oneOf, pairs, secret, url } from '../../../core/keys.ts';
+import { percentDecoded } from '../../../core/percent.ts';
 
 /** Keys of every OTLP output. @param path the path that its endpoint has by default, `/v1/traces` */
 export function otlpKeys(path: string) {
@@ -105,15 +106,6 @@ function parseBaggage(text: string): { pairs: [string, string][]; bad: number } 
     return name === '' ? [] : [[name, percentDecoded(piece.slice(equals + 1).trim())]];
   });
   return { pairs: found, bad: pieces.length - found.length };
-}
-
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A lone % stands for itself.
-    return text;
-  }
 }
 
 function toHeaders(list: readonly (readonly [string, string])[]): Record<string, string> {

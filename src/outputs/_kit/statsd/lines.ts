@@ -74,8 +74,10 @@ function toIncrement({ of, labels, value }: Count): Increment[] {
 export function toLines({ name, tags, value }: Increment, style: Style): string[] {
   const tagged = () => line(name, [...style.tags, ...tags.map(([key, word]) => `${key}:${word}`)]);
   const dotted = () => line([name, ...tags.map(([, word]) => toPart(word))].join('.'), style.tags);
+  // falcosidekick sees to the dot itself.
+  const prefix = style.namespace.replace(/[^.]$/, '$&.');
   const line = (full: string, all: readonly string[]) =>
-    `${style.namespace}${full}:${value}|c${all.length > 0 ? `|#${all.join(',')}` : ''}`;
+    `${prefix}${full}:${value}|c${all.length > 0 ? `|#${all.join(',')}` : ''}`;
   if (style.form === 'tags') return [tagged()];
   const both = style.inputTags && tags.length > 0 && name !== 'outputs';
   return both ? [dotted(), tagged()] : [dotted()];

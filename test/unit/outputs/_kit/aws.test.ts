@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HttpRequest } from '../../../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../../../src/core/errors.ts';
-import { judgeAws } from '../../../../src/outputs/_kit/aws/answers.ts';
+import { entryFailure, judgeAws } from '../../../../src/outputs/_kit/aws/answers.ts';
 import { ambientRegion, keySource, remembered } from '../../../../src/outputs/_kit/aws/credentials.ts';
 import { arnRegion, queueRegion, serviceUrl } from '../../../../src/outputs/_kit/aws/endpoint.ts';
 import { needsPath } from '../../../../src/outputs/_kit/aws/objects.ts';
@@ -108,6 +108,31 @@ describe('credentials', () => {
     expect(error.message).not.toContain('S3cret');
   });
 
+  test('that are short-lived are asked for at half of their life, and not with each send when that fails', async () => {
+    let now = 0;
+    let asked = 0;
+    let works = true;
+    const keys = remembered(
+      async () => {
+        asked++;
+        if (!works) throw new Error('the source is down');
+        return at(now + 240_000);
+      },
+      () => now,
+    );
+    const sendFor = async (ms: number) => {
+      for (const end = now + ms; now < end; now += 1000) await keys();
+    };
+    await sendFor(120_000);
+    expect(asked).toBe(1);
+    works = false;
+    await sendFor(60_000);
+    expect(asked).toBe(3);
+    works = true;
+    await sendFor(60_000 - 10_000);
+    expect(asked).toBe(4);
+  });
+
   test('of the settings are used as they are', async () => {
     const settings = { region: '', accesskeyid: 'AK', secretaccesskey: 'SK', rolearn: '' };
     const keys = await keySource(settings, 'eu-west-1', () => 0);
@@ -170,6 +195,11 @@ describe('answers', () => {
     ['header', 403, '{}', { 'x-amzn-errortype': 'AccessDeniedException:http://x' }, 'auth'],
     ['clock', 403, '<Error><Code>RequestTimeTooSkewed</Code></Error>', {}, 'auth'],
     ['broken', 400, '{"__type":"InternalFailure"}', {}, 'server_error'],
+    ['function pending', 409, '{}', { 'x-amzn-errortype': 'ResourceConflictException' }, 'server_error'],
+    ['snapshot pending', 409, '{}', { 'x-amzn-errortype': 'SnapStartNotReadyException' }, 'server_error'],
+    ['function inactive', 409, '{}', { 'x-amzn-errortype': 'ResourceNotReadyException' }, 'server_error'],
+    ['key off, SQS', 400, '{"__type":"com.amazonaws.sqs#KmsDisabled"}', {}, 'server_error'],
+    ['key off, SNS', 400, '<Error><Code>KMSDisabled</Code></Error>', {}, 'server_error'],
   ])('in %s tell what may pass', (_name, status, body, headers, reason) => {
     const error = judged(status, body, headers);
     expect(error).toBeInstanceOf(RetriableError);
@@ -181,6 +211,13 @@ describe('answers', () => {
     expect(judged(503, '')).toBeInstanceOf(RetriableError);
     expect(judged(200, '{}')).toBeUndefined();
   });
+});
+
+test('an entry of a batch that a disabled key keeps out may pass', () => {
+  const failure = entryFailure('KmsInvalidState', true);
+  expect(failure).toBeInstanceOf(RetriableError);
+  expect(failure).toMatchObject({ reason: 'server_error' });
+  expect(entryFailure('InvalidMessageContents', true)).toBeInstanceOf(PermanentError);
 });
 
 test('buckets go by path where they cannot be a host', () => {
