@@ -8,7 +8,7 @@ import { createEnricher } from './core/enrich.ts';
 import { ConfigError, formatProblem } from './core/errors.ts';
 import { Fleet } from './core/fleet.ts';
 import { openOutput, systemClock } from './core/host.ts';
-import type { Backend, Readiness, StatusReport } from './core/http/backend.ts';
+import type { Backend, Readiness, ReplayOutcome, StatusReport } from './core/http/backend.ts';
 import { createServer, type HttpServer, type Listening } from './core/http/server.ts';
 import { createLogger, type RootLogger } from './core/log.ts';
 import { createLogLimit, type LogLimit } from './core/log-limit.ts';
@@ -16,8 +16,9 @@ import { createMetrics, type Metrics } from './core/metrics.ts';
 import { Pipeline } from './core/pipeline.ts';
 import { readinessOf } from './core/readiness.ts';
 import { createRedactor } from './core/redact.ts';
-import { allLetters, replayLetters } from './core/replay.ts';
+import { replayLetters } from './core/replay.ts';
 import type { DeadLetterFilter, ReadRange, Spool } from './core/spool/contract.ts';
+import { allLetters } from './core/spool/letter-page.ts';
 import { openSpool } from './core/spool/open.ts';
 import { testDraft } from './core/test-alert.ts';
 import { outputs as definitions } from './outputs/index.ts';
@@ -70,6 +71,8 @@ class Running implements Daemon, Backend {
   readonly #limit: LogLimit;
   readonly #startedAt = systemClock.now();
   readonly #reloads: StatusReport['reloads'] = { ok: 0, failed: 0 };
+  /** The spool's settings that are in use, whatever a reload says. */
+  readonly #spoolSettings: string;
   #config: Config;
   #redact: (text: string) => string;
   #spool!: Spool;
@@ -86,6 +89,7 @@ class Running implements Daemon, Backend {
   constructor(options: DaemonOptions, config: Config) {
     this.#options = options;
     this.#config = config;
+    this.#spoolSettings = JSON.stringify(config.spool);
     this.#redact = createRedactor(config.secrets);
     this.log = createLogger(config.log, this.#redact);
     this.#limit = createLogLimit(this.log, systemClock);
@@ -121,7 +125,6 @@ class Running implements Daemon, Backend {
         log: this.log,
         observer: this.#metrics,
         mask: text => this.#redact(text),
-        graceMs: this.#config.shutdownGraceMs,
         open: instance =>
           openOutput(instance, {
             clock: systemClock,
@@ -152,7 +155,8 @@ class Running implements Daemon, Backend {
       await this.#spool.close();
       throw error;
     }
-    const { started } = await this.#fleet.reconcile(this.#config.outputs);
+    const { outputs, shutdownGraceMs } = this.#config;
+    const { started } = await this.#fleet.reconcile(outputs, shutdownGraceMs);
     this.#started = true;
     const { address, port, plainPort } = this.#listening;
     this.log.info({ version, address, port, plainPort, outputs: started }, 'listening');
@@ -200,19 +204,20 @@ class Running implements Daemon, Backend {
     };
   }
 
-  async replayDeadLetters(filter: DeadLetterFilter): Promise<number> {
+  async replayDeadLetters(filter: DeadLetterFilter): Promise<ReplayOutcome> {
     const box = this.#spool.deadLetters;
-    const queued = new Map<string, number>();
-    for await (const { output } of allLetters(box, filter)) queued.set(output, (queued.get(output) ?? 0) + 1);
-    let total = 0;
-    for (const [output, count] of queued) {
-      if (!this.#fleet.has(output)) continue;
-      // Read again, page by page: a full box does not fit into memory.
+    if (filter.output !== undefined) this.#fleet.expect(filter.output);
+    const outcome = { queued: 0, skipped: 0 };
+    for (const [output, count] of await box.tally(filter)) {
+      if (!this.#fleet.has(output)) {
+        outcome.skipped += count;
+        continue;
+      }
       const letters = allLetters(box, { ...filter, output, limit: count });
       this.#fleet.replay(output, replayLetters(letters, box, systemClock), count);
-      total += count;
+      outcome.queued += count;
     }
-    return total;
+    return outcome;
   }
 
   async replayLog(output: string, range: ReadRange): Promise<void> {
@@ -250,13 +255,13 @@ class Running implements Daemon, Backend {
       this.#redact = createRedactor([...this.#config.secrets, ...config.secrets]);
       this.log.setRedactor(this.#redact);
       const needRestart = this.#server.reconfigure(config.server);
-      if (JSON.stringify(config.spool) !== JSON.stringify(this.#config.spool)) needRestart.push('spool');
+      if (JSON.stringify(config.spool) !== this.#spoolSettings) needRestart.push('spool');
       this.#config = config;
       this.#tellWarnings();
       this.log.setLevel(config.log.level);
       this.#metrics.configure(config);
       this.#pipeline.reconfigure(this.#stages());
-      const { started, stopped } = await this.#fleet.reconcile(config.outputs);
+      const { started, stopped } = await this.#fleet.reconcile(config.outputs, config.shutdownGraceMs);
       await this.#watch?.update(config.files);
       if (needRestart.length > 0)
         this.log.warn({ settings: needRestart }, 'changed settings that want a restart');
@@ -284,12 +289,13 @@ class Running implements Daemon, Backend {
 
   async #stop(): Promise<void> {
     const graceMs = this.#config.shutdownGraceMs;
-    const deadline = systemClock.now() + graceMs;
+    const deadline = performance.now() + graceMs;
     this.log.info({ graceMs }, 'stopping');
     this.#watch?.close();
-    await this.#reloading.catch(() => {});
     await this.#server.close(graceMs);
-    await this.#fleet.stop(Math.max(0, deadline - systemClock.now()));
+    await this.#fleet.stop(Math.max(0, deadline - performance.now()));
+    // With the fleet, a reload that was under way has come to its end.
+    await this.#reloading.catch(() => {});
     await this.#spool.close();
     this.log.info({}, 'stopped');
   }

@@ -1,5 +1,6 @@
 /** The outputs at work: one worker each, started, replaced and stopped as the configuration says. */
 import type { Alert } from './alert.ts';
+import { CarriedReplay } from './carried-replay.ts';
 import type { OutputInstance } from './config/types.ts';
 import type { Clock, Logger, Output } from './contract.ts';
 import type { DeliveryObserver, OutputStatus } from './delivery/contract.ts';
@@ -18,45 +19,59 @@ export interface FleetOptions {
   open(instance: OutputInstance): Promise<Output>;
   /** Masks secrets in what errors say. */
   mask(text: string): string;
-  /** How long a worker that is replaced may take to finish what is in flight. */
-  graceMs: number;
 }
 
 interface Member {
   instance: OutputInstance;
   worker: OutputWorker;
+  /** Under way and queued, in their order. */
+  replays: Set<CarriedReplay>;
+  /** Another worker takes the replays over. */
+  isReplaced: boolean;
   accepts(alert: Alert): boolean;
 }
 
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #members = new Map<string, Member>();
+  #stopped = false;
 
   constructor(options: FleetOptions) {
     this.#options = options;
   }
 
-  /** Makes the fleet what the instances say: unchanged outputs go on untouched, the others are stopped and started. */
-  async reconcile(instances: readonly OutputInstance[]): Promise<{ started: string[]; stopped: string[] }> {
+  /**
+   * Makes the fleet what the instances say: unchanged outputs go on untouched, the others are stopped and started. Each
+   * by itself: one that hangs holds up no other.
+   * @param graceMs how long a worker that is stopped may take to finish what is in flight
+   */
+  async reconcile(
+    instances: readonly OutputInstance[],
+    graceMs: number,
+  ): Promise<{ started: string[]; stopped: string[] }> {
     const wanted = new Map(instances.map(instance => [instance.id, instance]));
     const leaving = [...this.#members.values()].filter(
       member => wanted.get(member.instance.id)?.fingerprint !== member.instance.fingerprint,
     );
-    await Promise.all(leaving.map(member => member.worker.stop(this.#options.graceMs)));
-    for (const { instance, worker } of leaving) {
-      const { depth } = worker.status();
-      this.#members.delete(instance.id);
-      if (!wanted.has(instance.id) && depth > 0) {
-        this.#options.log.warn(
-          { output: instance.id, alerts: depth },
-          'output removed with alerts not delivered',
-        );
-      }
-    }
-    const started = instances.filter(instance => !this.#members.has(instance.id));
-    for (const instance of started) this.#start(instance);
+    const started: string[] = [];
+    const start = (instance: OutputInstance, replays: Iterable<CarriedReplay> = []) => {
+      if (this.#stopped) return;
+      this.#start(instance);
+      for (const replay of replays) this.#replay(instance.id, replay);
+      started.push(instance.id);
+    };
+    const stops = leaving.map(async member => {
+      const { id } = member.instance;
+      const next = wanted.get(id);
+      member.isReplaced = next !== undefined;
+      await member.worker.stop(graceMs);
+      this.#members.delete(id);
+      if (next) start(next, member.replays);
+    });
+    for (const instance of instances) if (!this.#members.has(instance.id)) start(instance);
+    await Promise.all(stops);
     this.#options.spool.retain([...wanted.keys()]);
-    return { started: started.map(({ id }) => id), stopped: leaving.map(({ instance }) => instance.id) };
+    return { started, stopped: leaving.map(({ instance }) => instance.id) };
   }
 
   status(): OutputStatus[] {
@@ -67,11 +82,17 @@ export class Fleet {
     return this.#members.has(id);
   }
 
-  /** Sends an alert past the log, one try at each output (or the one named). */
-  test(alert: Alert, id: string | undefined, signal: AbortSignal): Promise<TestOutcome[]> {
-    const chosen = [...this.#members.values()].filter(
-      member => id === undefined || member.instance.id === id,
-    );
+  /** @throws RangeError for an unknown output */
+  expect(id: string): void {
+    this.#member(id);
+  }
+
+  /**
+   * Sends an alert past the log, one try at each output (or the one named).
+   * @throws RangeError for an unknown output
+   */
+  async test(alert: Alert, id: string | undefined, signal: AbortSignal): Promise<TestOutcome[]> {
+    const chosen = id === undefined ? [...this.#members.values()] : [this.#member(id)];
     return Promise.all(
       chosen.map(async ({ instance, worker }) => {
         const startedAt = this.#options.clock.now();
@@ -87,13 +108,12 @@ export class Fleet {
   }
 
   /**
-   * Queues deliveries behind the replays of that output that are already under way.
+   * Queues deliveries behind the replays of that output that are already under way. They go on with the worker that
+   * replaces its worker.
    * @throws RangeError for an unknown output
    */
   replay(id: string, deliveries: AsyncIterable<Delivery>, total?: number): void {
-    this.#member(id)
-      .worker.replay(deliveries, total)
-      .catch(error => this.#options.log.error({ output: id, err: error }, 'replay ended early'));
+    this.#replay(id, new CarriedReplay(deliveries, total));
   }
 
   /**
@@ -101,12 +121,15 @@ export class Fleet {
    * @throws RangeError for an unknown output
    */
   replayEntries(id: string, entries: AsyncIterable<Entry>): void {
-    const { accepts } = this.#member(id);
     const { spool, clock } = this.#options;
+    // Asked each time: the output's filter may change under way.
+    const accepts = (alert: Alert) => this.#members.get(id)?.accepts(alert) ?? false;
     this.replay(id, replayEntries(id, filter(entries, accepts), spool.deadLetters, clock));
   }
 
+  /** Stops all, for good: a `reconcile` under way starts no more. */
   async stop(graceMs: number): Promise<void> {
+    this.#stopped = true;
     await Promise.all([...this.#members.values()].map(member => member.worker.stop(graceMs)));
   }
 
@@ -114,6 +137,19 @@ export class Fleet {
     const member = this.#members.get(id);
     if (!member) throw new RangeError(`there is no output called ${id}`);
     return member;
+  }
+
+  #replay(id: string, replay: CarriedReplay): void {
+    const member = this.#member(id);
+    member.replays.add(replay);
+    member.worker.replay(replay, replay.left).then(
+      () => member.replays.delete(replay),
+      error => {
+        if (member.isReplaced) return;
+        member.replays.delete(replay);
+        this.#options.log.error({ output: id, err: error }, 'replay ended early');
+      },
+    );
   }
 
   #start(instance: OutputInstance): void {
@@ -133,7 +169,7 @@ export class Fleet {
       observer,
       mask,
     });
-    this.#members.set(instance.id, { instance, worker, accepts });
+    this.#members.set(instance.id, { instance, worker, replays: new Set(), isReplaced: false, accepts });
     worker.start();
   }
 }

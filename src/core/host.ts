@@ -76,4 +76,8 @@ export async function openOutput(instance: OutputInstance, options: HostOptions)
 }
 
 /** The real time and chance. */
-export const systemClock: Clock = { now: Date.now, random: Math.random };
+export const systemClock: Clock = {
+  now: Date.now,
+  monotonic: () => performance.now(),
+  random: Math.random,
+};

@@ -43,7 +43,7 @@ export class Pipeline {
       await this.#spool.append(alerts);
     } catch (error) {
       // A disk that refuses does not keep the alerts from going out of memory.
-      if (error instanceof SpoolFaultError) this.#count(alerts);
+      if (error instanceof SpoolFaultError && error.isTaken) this.#count(alerts);
       throw error;
     }
     this.#count(alerts);

@@ -4,23 +4,7 @@
  */
 import type { Alert } from './alert.ts';
 import type { Clock } from './contract.ts';
-import type { DeadLetter, DeadLetterFilter, DeadLetters, Delivery, Entry } from './spool/contract.ts';
-
-/** Letters read at once. */
-const PAGE = 500;
-
-/** Dead letters that fit, newest first, read page by page. */
-export async function* allLetters(box: DeadLetters, filter: DeadLetterFilter): AsyncGenerator<DeadLetter> {
-  let { before } = filter;
-  let left = filter.limit ?? Number.POSITIVE_INFINITY;
-  while (left > 0) {
-    const page = await box.list({ ...filter, before, limit: Math.min(PAGE, left) });
-    yield* page;
-    left -= page.length;
-    before = page.at(-1)?.id;
-    if (before === undefined) return;
-  }
-}
+import type { DeadLetter, DeadLetters, Delivery, Entry } from './spool/contract.ts';
 
 /** Dead letters; one goes when its output has accepted it, and stays when it was given up again. */
 export async function* replayLetters(
@@ -28,8 +12,10 @@ export async function* replayLetters(
   box: DeadLetters,
   clock: Clock,
 ): AsyncGenerator<Delivery> {
+  const room = new Room();
   for await (const { id, alert } of letters) {
-    yield new ReplayDelivery(id, alert, clock.now(), {
+    await room.take(alert);
+    yield new ReplayDelivery(id, alert, clock.now(), room, {
       // A letter that cannot be removed now is sent once more by the next replay.
       accepted: () => void box.remove({ ids: [id] }).catch(() => undefined),
       refused: async () => {},
@@ -44,14 +30,39 @@ export async function* replayEntries(
   box: DeadLetters,
   clock: Clock,
 ): AsyncGenerator<Delivery> {
+  const room = new Room();
   for await (const { offset, alert } of entries) {
-    yield new ReplayDelivery(offset, alert, clock.now(), {
+    await room.take(alert);
+    yield new ReplayDelivery(offset, alert, clock.now(), room, {
       accepted: () => {},
       refused: async error => {
         const reason = 'reason' in error ? String(error.reason) : 'other';
         await box.add({ output, alert, error: error.message, reason, attempts: 1, buriedAt: clock.now() });
       },
     });
+  }
+}
+
+/** Bytes of alerts that a replay has under way at once; each is held several times over on its way. */
+const MOST_BYTES = 32 * 2 ** 20;
+
+/** Holds the source back while its alerts under way come to too much; one of them may always go. */
+class Room {
+  #bytes = 0;
+  #wake: (() => void) | undefined;
+
+  async take({ bytes }: Alert): Promise<void> {
+    while (this.#bytes > 0 && this.#bytes + bytes.length > MOST_BYTES) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve;
+      });
+    }
+    this.#bytes += bytes.length;
+  }
+
+  give({ bytes }: Alert): void {
+    this.#bytes -= bytes.length;
+    this.#wake?.();
   }
 }
 
@@ -65,23 +76,26 @@ class ReplayDelivery implements Delivery {
   readonly appendedAt: number;
   readonly alert: Alert;
   readonly attempt = 1;
+  readonly #room: Room;
   readonly #outcome: Outcome;
 
-  constructor(offset: number, alert: Alert, startedAt: number, outcome: Outcome) {
+  constructor(offset: number, alert: Alert, startedAt: number, room: Room, outcome: Outcome) {
     this.offset = offset;
     // The age limits of a delivery count from the replay on, not from the day the alert came in.
     this.appendedAt = startedAt;
     this.alert = alert;
+    this.#room = room;
     this.#outcome = outcome;
   }
 
   ack(): void {
+    this.#room.give(this.alert);
     this.#outcome.accepted();
   }
 
   retry(): void {}
 
-  bury(error: Error): Promise<void> {
-    return this.#outcome.refused(error);
+  async bury(error: Error): Promise<void> {
+    await this.#outcome.refused(error).finally(() => this.#room.give(this.alert));
   }
 }

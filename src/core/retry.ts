@@ -45,9 +45,10 @@ function maxAttempts(error: unknown, policy: RetryPolicy): number {
 }
 
 function waitMs(error: unknown, attempt: number, policy: RetryPolicy, random: number): number {
+  const own = random * backoffMs(attempt, policy.minMs, policy.maxMs);
   const asked = error instanceof RetriableError ? cappedRetryAfter(error) : undefined;
-  if (asked !== undefined) return Math.ceil(asked + random * policy.minMs);
-  return Math.ceil(random * backoffMs(attempt, policy.minMs, policy.maxMs));
+  // Who asks for less than the back-off does not get more tries by it.
+  return Math.ceil(asked === undefined ? own : Math.max(own, asked + random * policy.minMs));
 }
 
 /** The longest wait before try `attempt` + 1: doubles from `minMs` up to `maxMs`. */
@@ -55,8 +56,8 @@ export function backoffMs(attempt: number, minMs: number, maxMs: number): number
   return Math.min(maxMs, minMs * 2 ** Math.min(attempt - 1, 40));
 }
 
-/** The pause that the far side asked for, in milliseconds, within reason; undefined when it did not ask. */
+/** The pause that the far side asked for, in milliseconds, within reason; undefined when it asked for none. */
 export function cappedRetryAfter(error: RetriableError): number | undefined {
-  const asked = error.retryAfterMs;
-  return asked === undefined ? undefined : Math.min(Math.max(asked, 0), MAX_RETRY_AFTER_MS);
+  const { retryAfterMs = 0 } = error;
+  return retryAfterMs > 0 ? Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) : undefined;
 }

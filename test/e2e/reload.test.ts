@@ -50,6 +50,63 @@ test('a changed file is taken up under load without losing an alert; unchanged o
   await until('the new output has what came since', () => second.missing(later).length === 0);
 }, 60_000);
 
+test('a stop while a reload waits for a hanging output: no more alerts are taken, and nothing is started again', async () => {
+  const { first, second, daemon } = await scene();
+  const answers: (() => void)[] = [];
+  first.behaviour = (_request, response) => void answers.push(() => response.end('ok'));
+  let isNew = false;
+  second.behaviour = (request, response) => {
+    isNew ||= request.headers.version === '2';
+    response.end('ok');
+  };
+  const config = (version: string) => ({
+    webhook: [
+      { name: 'a', address: first.url, customheaders: { version } },
+      { name: 'b', address: second.url, customheaders: { version } },
+    ],
+    shutdown: { grace: '10m' },
+    delivery: { timeout: '10m' },
+  });
+  await daemon.start(config('1'));
+  await daemon.post(numbered(1));
+  await until('the first output hangs', () => answers.length === 1 && second.received.has(1));
+  daemon.configure(config('2'));
+  daemon.signal('SIGHUP');
+  await until('the second output is served with its new settings', async () => {
+    await daemon.post(numbered(2));
+    return isNew;
+  });
+  const ended = daemon.end();
+  await until('the server is closed', () =>
+    daemon.get('/ping').then(
+      () => false,
+      () => true,
+    ),
+  );
+  for (const answer of answers) answer();
+  expect(await ended).toBe(0);
+  expect(daemon.logs).toContain('"started":["webhook.b"],"stopped":["webhook.a","webhook.b"]');
+}, 60_000);
+
+test('every reload tells that the spool is not what it is to be, until it is again what it was at the start', async () => {
+  const { first, daemon } = await scene();
+  const configOf = (minimumpriority: string, spool: object) => ({
+    webhook: { address: first.url, minimumpriority },
+    spool,
+  });
+  await daemon.start(configOf('error', {}));
+  for (const [minimumpriority, spool, told] of [
+    ['error', { maxage: '1h' }, true],
+    ['notice', { maxage: '1h' }, true],
+    ['notice', {}, false],
+  ] as const) {
+    const before = daemon.logs.length;
+    daemon.configure(configOf(minimumpriority, spool));
+    await until('it is taken up', () => daemon.logs.includes('configuration reloaded', before));
+    expect(daemon.logs.includes('"settings":["spool"]', before)).toBe(told);
+  }
+}, 60_000);
+
 test('a bad file keeps the former configuration, and readiness, metric and log say so', async () => {
   const { first, daemon } = await scene();
   await daemon.start({ webhook: { address: first.url } });

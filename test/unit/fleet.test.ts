@@ -1,45 +1,47 @@
+import { EventEmitter, once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sealAlert } from '../../src/core/alert.ts';
-import { Fleet } from '../../src/core/fleet.ts';
+import { Fleet, type FleetOptions } from '../../src/core/fleet.ts';
 import { openMemorySpool } from '../../src/core/spool/open.ts';
 import { FarEnd, instanceOf, recordingObserver } from '../support/delivery.ts';
 import { draftOf } from '../support/drafts.ts';
 import { recordingLogger } from '../support/logger.ts';
 import { realClock, SPOOL } from '../support/spool.ts';
 
+const HOUR_MS = 3_600_000;
+
 const cleanup: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const clean of cleanup.splice(0).reverse()) await clean();
 });
+
+function emptyFleet(open: FleetOptions['open']) {
+  const log = recordingLogger();
+  const spool = openMemorySpool(SPOOL, { clock: realClock, log });
+  const observer = recordingObserver();
+  const fleet = new Fleet({ spool, clock: realClock, log, observer, open, mask: text => text });
+  cleanup.push(
+    () => spool.close(),
+    () => fleet.stop(0),
+  );
+  return { fleet, spool, observer };
+}
 
 /** A fleet of one output, and what arrives there. */
 async function fleetOf(
   definition: Partial<ReturnType<typeof instanceOf>['definition']>,
   minimum: '' | 'Error',
 ) {
-  const log = recordingLogger();
-  const spool = openMemorySpool(SPOOL, { clock: realClock, log });
-  const observer = recordingObserver();
   let arrived = () => {};
   const farEnd = new FarEnd(() => setImmediate(() => arrived()));
-  const fleet = new Fleet({
-    spool,
-    clock: realClock,
-    log,
-    observer,
-    open: async () => farEnd,
-    mask: text => text,
-    graceMs: 1000,
-  });
-  cleanup.push(
-    () => spool.close(),
-    () => fleet.stop(1000),
-  );
+  const { fleet, spool, observer } = emptyFleet(async () => farEnd);
   const plain = instanceOf();
-  await fleet.reconcile([
-    { ...plain, minimumPriority: minimum, definition: { ...plain.definition, ...definition } },
-  ]);
+  await fleet.reconcile(
+    [{ ...plain, minimumPriority: minimum, definition: { ...plain.definition, ...definition } }],
+    1000,
+  );
   return {
+    fleet,
     spool,
     observer,
     async accepted(count: number): Promise<string[]> {
@@ -63,6 +65,13 @@ describe('a fleet', () => {
     expect(observer.of('skipped').reduce((sum, [, , count]) => sum + (count as number), 0)).toBe(2);
   });
 
+  it('has nobody to send a test to under a name that it does not know', async () => {
+    const { fleet } = await fleetOf({}, '');
+    const send = (id?: string) => fleet.test(alert('Test rule'), id, new AbortController().signal);
+    await expect(send('nobody')).rejects.toThrow(new RangeError('there is no output called nobody'));
+    expect(await send()).toMatchObject([{ output: 'fake.one' }]);
+  });
+
   it('lets the test rule pass the minimum priority, unless the definition filters it', async () => {
     const open = await fleetOf({}, 'Error');
     await open.spool.append([alert('x'), alert('Test rule')]);
@@ -70,5 +79,86 @@ describe('a fleet', () => {
     const strict = await fleetOf({ filtersTestRule: true }, 'Error');
     await strict.spool.append([alert('Test rule'), sealAlert(draftOf({ rule: 'y', priority: 'Error' }))]);
     expect(await strict.accepted(1)).toEqual(['y']);
+  });
+
+  it('serves what a reload changes or adds while an output that hangs is still being stopped', async () => {
+    const sent = new EventEmitter();
+    const { promise: answer, resolve: release } = Promise.withResolvers<void>();
+    const { fleet, spool } = emptyFleet(
+      async ({ id, fingerprint }) =>
+        new FarEnd(() => {
+          sent.emit(`${id} ${fingerprint}`);
+          return id === 'hangs' && fingerprint === 'old' ? answer : undefined;
+        }),
+    );
+    const instance = (id: string, fingerprint: string) => ({ ...instanceOf(), id, fingerprint });
+    await fleet.reconcile([instance('hangs', 'old'), instance('changes', 'old')], HOUR_MS);
+    const hung = once(sent, 'hangs old');
+    await spool.append([alert('x')]);
+    await hung;
+
+    const reload = fleet.reconcile(
+      ['hangs', 'changes', 'comes'].map(id => instance(id, 'new')),
+      HOUR_MS,
+    );
+    const served = Promise.all([once(sent, 'changes new'), once(sent, 'comes new')]);
+    await spool.append([alert('y')]);
+    await served;
+
+    const back = once(sent, 'hangs new');
+    release();
+    expect(await reload).toEqual({ started: ['comes', 'changes', 'hangs'], stopped: ['hangs', 'changes'] });
+    await back;
+  });
+
+  it('starts nothing more for a reload under way once it is stopped', async () => {
+    const opened: string[] = [];
+    const sent = new EventEmitter();
+    const { fleet, spool } = emptyFleet(async ({ fingerprint }) => {
+      opened.push(fingerprint);
+      return new FarEnd(() => {
+        sent.emit('x');
+        return new Promise(() => {});
+      });
+    });
+    await fleet.reconcile([{ ...instanceOf(), fingerprint: 'old' }], 10);
+    const hung = once(sent, 'x');
+    await spool.append([alert('x')]);
+    await hung;
+    const reload = fleet.reconcile([{ ...instanceOf(), fingerprint: 'new' }], 10);
+    await fleet.stop(10);
+    expect(await reload).toEqual({ started: [], stopped: ['fake.one'] });
+    expect(opened).toEqual(['old']);
+  });
+
+  it('goes on with a replay when a reload changes its output: what was not settled is sent, nothing else', async () => {
+    const sent = new EventEmitter();
+    const accepted: Record<string, string[]> = { old: [], new: [] };
+    const { promise: never } = Promise.withResolvers<void>();
+    const { fleet, spool } = emptyFleet(
+      async ({ fingerprint }) =>
+        new FarEnd(({ rules }) => {
+          const here = accepted[fingerprint]!;
+          // The alerts themselves, and the first half of the replay.
+          if (fingerprint === 'old' && here.length === 30) {
+            sent.emit('hangs');
+            return never;
+          }
+          here.push(...rules);
+          sent.emit(`${fingerprint} ${here.length}`);
+        }),
+    );
+    await fleet.reconcile([{ ...instanceOf(), fingerprint: 'old' }], 0);
+    const rules = Array.from({ length: 20 }, (_, index) => `r${index}`);
+    const first = once(sent, 'old 20');
+    await spool.append(rules.map(alert));
+    await first;
+    const hung = once(sent, 'hangs');
+    fleet.replayEntries('fake.one', spool.read({}));
+    await hung;
+    const rest = once(sent, 'new 10');
+    await fleet.reconcile([{ ...instanceOf(), fingerprint: 'new' }], 0);
+    await rest;
+    expect([...accepted.old!.slice(20), ...accepted.new!].sort()).toEqual(rules.sort());
   });
 });

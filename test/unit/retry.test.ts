@@ -19,7 +19,14 @@ describe('nextStep', () => {
 
   test('never waits less than the far side asked, and not much more', () => {
     expect(nextStep(asks(5000), 1, 0, policy, 0).retryInMs).toBe(5000);
-    expect(nextStep(asks(5000), 9, 0, policy, 0.999999).retryInMs).toBe(5500);
+    expect(nextStep(asks(5000), 1, 0, policy, 0.999999).retryInMs).toBe(5500);
+    expect(nextStep(asks(5000), 9, 0, policy, 0).retryInMs).toBe(5000);
+  });
+
+  test('a far side that asks for next to nothing gets no more tries than one that does not ask', () => {
+    for (const asked of [0, 1, -5, Number.NaN]) {
+      expect(nextStep(asks(asked), 9, 0, policy, 0.5).retryInMs).toBe(30_000);
+    }
   });
 
   test('a far side cannot ask for days, nor for the past', () => {

@@ -7,7 +7,7 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings at that time at the latest. Both in milliseconds of the same clock. */
+  /** Rings at that time at the latest. Both on the monotonic clock. */
   set(at: number, now: number): void {
     if (this.#set && this.#set.at <= at) return;
     clearTimeout(this.#set?.timer);

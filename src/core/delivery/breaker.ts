@@ -12,7 +12,8 @@ export interface BreakerPolicy {
 
 /**
  * Closed: everything may go. Open: nothing until the pause is over. Half-open: one probe decides. The pause grows with
- * each probe that fails. A pause that the far side asks for opens the breaker as well, whatever came before.
+ * each probe that fails. A pause that the far side asks for opens the breaker as well, whatever came before; it can make
+ * the pause longer, not shorter.
  */
 export class Breaker {
   readonly #policy: BreakerPolicy;
@@ -32,7 +33,7 @@ export class Breaker {
     return this.#state;
   }
 
-  /** Until when nothing may start, in milliseconds since the epoch; undefined unless open. */
+  /** Until when nothing may start, on the monotonic clock; undefined unless open. */
   get pausedUntil(): number | undefined {
     return this.#state === 'open' ? this.#until : undefined;
   }
@@ -73,7 +74,9 @@ export class Breaker {
    */
   failed(probe: boolean, now: number, random: number, retryAfterMs?: number): void {
     if (retryAfterMs !== undefined) {
-      this.#open(now + retryAfterMs, true);
+      // Tries that were under way together make one pause.
+      const ownMs = this.#state === 'open' ? 0 : this.#nextPauseMs(random);
+      this.#open(now + Math.max(retryAfterMs, ownMs), true);
     } else if (this.#state === 'closed') {
       this.#failures++;
       if (this.#policy.failures > 0 && this.#failures >= this.#policy.failures) this.#pause(now, random);
@@ -93,10 +96,14 @@ export class Breaker {
   }
 
   #pause(now: number, random: number): void {
+    this.#open(now + this.#nextPauseMs(random), false);
+  }
+
+  #nextPauseMs(random: number): number {
     this.#pauses++;
     const { minMs, maxMs } = this.#policy;
     // Between half and all of the pause, so that many daemons do not probe in step.
-    this.#open(now + Math.ceil(backoffMs(this.#pauses, minMs, maxMs) * (0.5 + random / 2)), false);
+    return Math.ceil(backoffMs(this.#pauses, minMs, maxMs) * (0.5 + random / 2));
   }
 
   #open(until: number, asked: boolean): void {

@@ -29,11 +29,12 @@ export class Intake {
   replay: Replay | undefined;
   readonly #options: IntakeOptions;
   readonly #batcher: Batcher;
-  /** When the alerts that wait for a retry are due, in milliseconds since the epoch. */
+  /** When the alerts that wait for a retry are due, on the monotonic clock. */
   #parked: number[] = [];
   #pulling = false;
   #yielded = false;
   #replaysTurn = true;
+  #newOnesTurn = false;
 
   constructor(batcher: Batcher, options: IntakeOptions) {
     this.#batcher = batcher;
@@ -51,7 +52,8 @@ export class Intake {
 
   /** The far side is back: what waits is due now. */
   hasten(): void {
-    this.#parked = [];
+    // Still parked until they are handed out, or new ones would come on top of them.
+    this.#parked.fill(0);
     this.#options.consumer.hasten();
     this.replay?.hasten();
   }
@@ -80,6 +82,23 @@ export class Intake {
     this.#takeReplay(replay, want - (this.#batcher.size - before), now);
   }
 
+  /**
+   * Moves one alert into the batcher to probe with: in turns a new one, and one that waits for a retry. An alert that
+   * the far side never takes would else speak for all others.
+   */
+  gatherProbe(now: number): void {
+    this.#newOnesTurn = !this.#newOnesTurn;
+    if (this.#newOnesTurn && this.#parked.length < this.#options.maxParked) {
+      this.#takeLive(1, now, 'new');
+      if (this.#batcher.size > 0) return;
+    }
+    this.gather(1, now);
+    if (this.#batcher.size > 0) return;
+    // Nothing is due: the one that would be next need not wait for it.
+    this.#hastenNext();
+    this.gather(1, now);
+  }
+
   /** Sees to it that `ready` is called when the log has something. */
   listen(want: number, now: number): void {
     if (this.#pulling || this.#yielded || this.blockedUntil(now) !== undefined) return;
@@ -93,7 +112,7 @@ export class Intake {
           this.#pulling = true;
           return;
         }
-        this.#admit(deliveries, this.#options.clock.now());
+        this.#admit(deliveries, this.#options.clock.monotonic());
         ready();
       },
       error => {
@@ -114,12 +133,12 @@ export class Intake {
     }
   }
 
-  #takeLive(max: number, now: number): void {
+  #takeLive(max: number, now: number, only?: 'new'): void {
     if (this.#pulling || this.#yielded) return;
     let looks = LOOKS;
     for (let left = max; left > 0; ) {
       if (this.blockedUntil(now) !== undefined) return;
-      const deliveries = this.#options.consumer.take(this.#allowed(left, now));
+      const deliveries = this.#options.consumer.take(this.#allowed(left, now), only);
       if (deliveries.length === 0) return;
       left -= this.#admit(deliveries, now);
       looks -= deliveries.length;
@@ -152,12 +171,25 @@ export class Intake {
     return kept;
   }
 
-  #unpark(): void {
-    if (this.#parked.length === 0) return;
+  #hastenNext(): void {
+    if (this.#parked.length > 0) this.#parked[this.#earliest()] = 0;
+    this.#options.consumer.hasten('next');
+    this.replay?.hasten();
+  }
+
+  /** Where the parked alert stands that is due first. */
+  #earliest(): number {
     let earliest = 0;
-    for (let index = 1; index < this.#parked.length; index++) {
+    // None is before 0: when all have been hastened, the first look is enough.
+    for (let index = 1; index < this.#parked.length && this.#parked[earliest]! > 0; index++) {
       if (this.#parked[index]! < this.#parked[earliest]!) earliest = index;
     }
+    return earliest;
+  }
+
+  #unpark(): void {
+    if (this.#parked.length === 0) return;
+    const earliest = this.#earliest();
     this.#parked[earliest] = this.#parked.at(-1)!;
     this.#parked.pop();
   }

@@ -18,8 +18,11 @@ import { Replay, Replayed } from './replay.ts';
 import { Settlement } from './settlement.ts';
 import { Tries, Try } from './tries.ts';
 
-/** Alerts of the log that may wait for a retry while others get through. */
+/** Alerts of the log that may wait for a retry while others get through; more of them where batches are large. */
 const MAX_PARKED = 1024;
+const MOST_PARKED = 16_384;
+/** Bytes of alert JSON in flight beyond which no other try starts: in memory they take some four times as much. */
+const MAX_IN_FLIGHT_BYTES = 32 * 2 ** 20;
 /** Alerts taken from the log ahead of their try, unless a single batch takes more. */
 const MAX_GATHERED = 1024;
 /** Alerts of a replay held at once, at most. */
@@ -44,8 +47,6 @@ export class Pump {
   readonly #alarm = new Alarm(() => this.pump());
   /** Aborted when no more alerts are taken. */
   readonly #life = new AbortController();
-  /** Alerts of batches that were refused as a whole: each goes by itself. */
-  readonly #alone: Delivery[] = [];
   #output: Output | undefined;
   #pumping = false;
   #idle: (() => void) | undefined;
@@ -83,7 +84,7 @@ export class Pump {
       consumer,
       accepts: this.settlement.filter(alert => options.accepts(alert)),
       clock,
-      maxParked: Math.max(MAX_PARKED, this.#concurrency * this.#batchItems),
+      maxParked: Math.max(MAX_PARKED, Math.min(MOST_PARKED, this.#concurrency * this.#batchItems)),
       signal: this.#life.signal,
       skipped: alerts => observer.skipped(instance.id, alerts),
       ready: () => this.pump(),
@@ -163,8 +164,9 @@ export class Pump {
 
   /** Starts one try. False when there is nothing to start now. */
   #startNext(output: Output): boolean {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     if (this.#tries.size >= this.#concurrency || this.settlement.burying >= MAX_BURYING) return false;
+    if (this.#tries.bytes >= MAX_IN_FLIGHT_BYTES) return false;
     const room = this.breaker.room(now);
     this.#breakerMoved();
     const slots = Math.min(room, this.#concurrency - this.#tries.size);
@@ -176,10 +178,13 @@ export class Pump {
       if (now < this.settlement.heldUntil) return this.#wakeAt(this.settlement.heldUntil);
       return this.#send(output, this.settlement.takeHeld(Math.min(allowed, this.#batchItems)), now);
     }
-    const alone = this.#alone.shift();
-    if (alone) return this.#send(output, [alone], now);
-    const want = Math.min(slots * this.#batchItems, allowed, this.#maxGathered) - this.#batcher.size;
-    if (want > 0) this.#intake.gather(want, now);
+    const isProbe = this.breaker.state === 'half-open';
+    const most = isProbe ? 1 : Math.min(slots * this.#batchItems, allowed, this.#maxGathered);
+    const want = most - this.#batcher.size;
+    if (want > 0) {
+      if (isProbe) this.#intake.gatherProbe(now);
+      else this.#intake.gather(want, now);
+    }
     const dueInMs = this.#batcher.dueInMs(now);
     if (dueInMs === 0) return this.#send(output, this.#batcher.shift(allowed, now), now);
     if (want > 0) this.#intake.listen(want, now);
@@ -189,7 +194,7 @@ export class Pump {
 
   /** Pumps at that time at the latest. Returns false for the convenience of its callers. */
   #wakeAt(at: number | undefined): false {
-    if (at !== undefined) this.#alarm.set(at, this.#options.clock.now());
+    if (at !== undefined) this.#alarm.set(at, this.#options.clock.monotonic());
     return false;
   }
 
@@ -210,17 +215,24 @@ export class Pump {
     }
     sent.then(
       () => this.#ended(one, undefined),
-      error => this.#ended(one, error ?? new Error('failed without an error')),
+      error => this.#ended(one, this.#timeoutOf(one, error) ?? error ?? new Error('failed without an error')),
     );
     return true;
+  }
+
+  /** What a try that was given up fails with, however the output says so: its words may be those of a defect. */
+  #timeoutOf(one: Try, error: unknown): Error | undefined {
+    return error instanceof PartialError ? undefined : one.reason;
   }
 
   #timedOut(one: Try): void {
     const error = new RetriableError(`no answer within ${this.#options.instance.delivery.timeoutMs} ms`, {
       reason: 'timeout',
     });
-    this.#ended(one, error);
     one.abort(error);
+    // An answer may be there, all but the rest of its body, and then it counts: a tick comes after all promises that
+    // the abort has settled.
+    queueMicrotask(() => process.nextTick(() => this.#ended(one, error)));
   }
 
   /** The outcome of a try; only the first one counts. */
@@ -228,7 +240,7 @@ export class Pump {
     if (one.ended) return;
     one.ended = true;
     this.#tries.delete(one);
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     if (error === undefined) {
       this.breaker.answered(one.probe);
       this.settlement.accepted(one.deliveries, now - one.startedAt);
@@ -238,9 +250,11 @@ export class Pump {
       const failure = this.settlement.note(error);
       this.#options.observer.tried(this.#id, one.deliveries.length, now - one.startedAt, failure.reason);
       this.#judgeFarSide(one, failure, now);
-      // One alert that cannot be taken must not take its neighbours along.
-      if (failure instanceof PermanentError && one.deliveries.length > 1) this.#alone.push(...one.deliveries);
-      else this.settlement.unaccepted(one.deliveries, failure, this.state);
+      if (failure instanceof PermanentError && one.deliveries.length > 1) {
+        this.settlement.separate(one.deliveries);
+      } else {
+        this.settlement.unaccepted(one.deliveries, failure, this.state);
+      }
     }
     this.#breakerMoved();
     this.pump();
@@ -283,10 +297,11 @@ export class Pump {
     this.#seen = state;
     this.#options.observer.breaker(this.#id, state);
     if (state === 'open') return;
-    // What waits for a retry makes the probe, and goes at once when it got through.
+    // Where order is kept, what is held makes the probe: nothing else may go before it.
     this.settlement.hasten();
+    if (state === 'half-open') return;
     this.#intake.hasten();
-    if (state === 'closed') this.settlement.log.recovered();
+    this.settlement.log.recovered();
   }
 
   #limit(): RateLimiter | undefined {
@@ -294,7 +309,7 @@ export class Pump {
     const { rateLimit } = instance.delivery;
     if (rateLimit.perSecond <= 0) return undefined;
     const shared = rateLimit.shared ? sharedLimit?.(() => this.pump()) : undefined;
-    return shared ?? new TokenBucket(rateLimit, clock.now());
+    return shared ?? new TokenBucket(rateLimit, clock.monotonic());
   }
 
   get #busy(): boolean {

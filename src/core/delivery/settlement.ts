@@ -17,7 +17,7 @@ export interface SettlementOptions {
   log: Logger;
   observer: DeliveryObserver;
   mask: ((text: string) => string) | undefined;
-  /** An alert went back to the log until then. */
+  /** An alert went back to the log until then, on the monotonic clock. */
   parked(delivery: Delivery, dueAt: number): void;
   /** An alert that was given up is stored. */
   buried(): void;
@@ -31,8 +31,12 @@ export class Settlement {
   lastError: string | undefined;
   /** Alerts on their way into the dead letters. */
   burying = 0;
-  /** Where order is kept: the alerts whose next try everything waits for. */
+  /** Alerts that go before all others: where order is kept, those that are tried again; those that go by themselves. */
   readonly #held: Delivery[] = [];
+  /** How many of them have come back since some were taken: they stand before the rest. */
+  #back = 0;
+  /** Those of batches that were refused as a whole: each goes by itself. */
+  readonly #alone = new WeakSet<Delivery>();
   /** Number of the next try of alerts that were held: the log knows nothing of it. */
   readonly #attempts = new Map<Delivery, number>();
   #heldUntil = 0;
@@ -43,18 +47,27 @@ export class Settlement {
     this.log = new FailureLog(options.output, options.log);
   }
 
-  /** How many alerts are held for the sake of order. */
+  /** How many alerts are held to go before all others. */
   get held(): number {
     return this.#held.length;
   }
 
-  /** When the next try of what is held is due, in milliseconds since the epoch. */
+  /** When the next try of what is held is due, on the monotonic clock. */
   get heldUntil(): number {
     return this.#heldUntil;
   }
 
   takeHeld(max: number): Delivery[] {
-    return this.#held.splice(0, max);
+    this.#back = 0;
+    return this.#held.splice(0, this.#alone.has(this.#held[0]!) ? 1 : max);
+  }
+
+  /** Alerts of a batch that was refused as a whole: one of them must not take its neighbours along. */
+  separate(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      this.#alone.add(delivery);
+      this.#hold(delivery);
+    }
   }
 
   /** The far side is back: what is held is due now. */
@@ -100,7 +113,7 @@ export class Settlement {
       } else {
         again++;
         retryInMs = Math.min(retryInMs, step.retryInMs);
-        this.#retry(delivery, attempt, step.retryInMs, failure, now);
+        this.#retry(delivery, attempt, step.retryInMs, failure);
       }
     }
     if (again > 0) {
@@ -137,18 +150,23 @@ export class Settlement {
     };
   }
 
-  #retry(delivery: Delivery, attempt: number, inMs: number, failure: Failure, now: number): void {
-    const { output, observer, ordered, parked } = this.#options;
+  #retry(delivery: Delivery, attempt: number, inMs: number, failure: Failure): void {
+    const { output, observer, ordered, clock, parked } = this.#options;
+    const dueAt = clock.monotonic() + inMs;
     observer.retried(output, failure.reason);
     if (ordered) {
       // In hand, not back to the log: that would hand out the next alert meanwhile.
-      this.#held.push(delivery);
-      this.#heldUntil = Math.max(this.#heldUntil, now + inMs);
+      this.#hold(delivery);
+      this.#heldUntil = Math.max(this.#heldUntil, dueAt);
       this.#attempts.set(delivery, attempt + 1);
     } else {
       delivery.retry(inMs, failure);
-      parked(delivery, now + inMs);
+      parked(delivery, dueAt);
     }
+  }
+
+  #hold(delivery: Delivery): void {
+    this.#held.splice(this.#back++, 0, delivery);
   }
 
   #bury(delivery: Delivery, failure: Failure, why: NonNullable<NextStep['giveUp']>, now: number): void {

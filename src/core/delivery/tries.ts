@@ -10,9 +10,12 @@ import type { Delivery } from '../spool/contract.ts';
 export class Try implements SendContext, Cancellation {
   readonly deliveries: readonly Delivery[];
   readonly attempt: number;
+  /** On the monotonic clock. */
   readonly startedAt: number;
   /** Whether the breaker waits for its outcome. */
   readonly probe: boolean;
+  /** Of the alerts' JSON. */
+  readonly bytes: number;
   /** Its place among the output's tries. */
   number = 0;
   /** Its outcome is known (or given up): whatever comes later is ignored. */
@@ -26,6 +29,9 @@ export class Try implements SendContext, Cancellation {
     this.attempt = attempt;
     this.startedAt = startedAt;
     this.probe = probe;
+    let bytes = 0;
+    for (const { alert } of deliveries) bytes += alert.bytes.length;
+    this.bytes = bytes;
   }
 
   get signal(): Cancellation {
@@ -63,9 +69,10 @@ export class Tries {
   readonly #expired: (one: Try) => void;
   readonly #open = new SlidingWindow<Try>();
   #started = 0;
+  #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param expired called for a try that is over its time; it is no longer counted then */
+  /** @param expired called once for a try that is over its time; it counts until it is deleted */
   constructor(timeoutMs: number, clock: Clock, expired: (one: Try) => void) {
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;
@@ -76,18 +83,25 @@ export class Tries {
     return this.#open.size;
   }
 
+  /** Bytes of JSON of all alerts in them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   [Symbol.iterator](): Iterator<Try> {
     return this.#open.values();
   }
 
   add(one: Try): void {
     one.number = this.#started++;
+    this.#bytes += one.bytes;
     this.#open.set(one.number, one);
     this.#timer ??= setTimeout(this.#sweep, this.#timeoutMs);
   }
 
   delete(one: Try): void {
-    this.#open.delete(one.number);
+    if (!this.#open.delete(one.number)) return;
+    this.#bytes -= one.bytes;
     // The timer is left to fire: setting one for each try would cost more than a needless sweep.
   }
 
@@ -99,15 +113,18 @@ export class Tries {
 
   readonly #sweep = (): void => {
     this.#timer = undefined;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
+    const expired: Try[] = [];
     for (const one of this.#open.values()) {
       const left = one.startedAt + this.#timeoutMs - now;
       if (left > 0) {
-        this.#timer = setTimeout(this.#sweep, left);
-        return;
+        this.#timer = setTimeout(this.#sweep, Math.ceil(left));
+        break;
       }
-      this.#open.delete(one.number);
-      this.#expired(one);
+      // Those that were aborted have been told of.
+      if (!one.aborted) expired.push(one);
     }
+    // Told last of all: it starts other tries, and they would set a timer of their own.
+    for (const one of expired) this.#expired(one);
   };
 }

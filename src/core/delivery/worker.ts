@@ -84,15 +84,17 @@ export class OutputWorker {
   }
 
   status(): OutputStatus {
-    const { instance, consumer, deadLetters } = this.#options;
+    const { instance, consumer, deadLetters, clock } = this.#options;
     const stats = consumer.stats();
     const { replay, breaker, settlement } = this.#pump;
+    const { pausedUntil } = breaker;
+    const clockZero = clock.now() - clock.monotonic();
     return {
       id: this.#id,
       type: instance.definition.name,
       state: this.#closed ? 'stopped' : this.#pump.state,
       breaker: breaker.state,
-      pausedUntil: breaker.pausedUntil,
+      pausedUntil: pausedUntil === undefined ? undefined : Math.round(clockZero + pausedUntil),
       depth: stats.depth,
       inFlight: Math.max(0, stats.inFlight - settlement.held),
       waiting: stats.waiting + settlement.held + (replay?.waiting ?? 0),
@@ -117,9 +119,9 @@ export class OutputWorker {
       throw new RetriableError(`the output is not open yet${why}`, { reason: 'network' });
     }
     const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#options.instance.delivery.timeoutMs)]);
-    const startedAt = this.#options.clock.now();
+    const startedAt = this.#options.clock.monotonic();
     const tried = (outcome: Parameters<DeliveryObserver['tried']>[3]) =>
-      this.#options.observer.tried(this.#id, 1, this.#options.clock.now() - startedAt, outcome);
+      this.#options.observer.tried(this.#id, 1, this.#options.clock.monotonic() - startedAt, outcome);
     try {
       await Promise.race([this.#output.send([alert], { signal: limit, attempt: 1 }), aborted(limit)]);
     } catch (error) {
@@ -128,7 +130,7 @@ export class OutputWorker {
       throw failure;
     }
     tried('ok');
-    this.#pump.breaker.hurry(this.#options.clock.now());
+    this.#pump.breaker.hurry(this.#options.clock.monotonic());
     this.#pump.pump();
   }
 

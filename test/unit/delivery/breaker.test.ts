@@ -89,6 +89,23 @@ describe('breaker', () => {
     expect(breaker.room(2100)).toBe(1);
   });
 
+  test('a pause that the far side asks for is never shorter than its own, which grows the same', () => {
+    const pauses: number[] = [];
+    let now = 0;
+    for (let probes = 0; probes < 5; probes++) {
+      breaker.failed(breaker.start(), now, 1, 1);
+      pauses.push(breaker.pausedUntil! - now);
+      now = breaker.pausedUntil!;
+      breaker.room(now);
+    }
+    expect(pauses).toEqual([1000, 2000, 4000, 8000, 8000]);
+  });
+
+  test('tries under way together ask for one pause', () => {
+    for (let tries = 0; tries < 5; tries++) breaker.failed(false, 0, 1, 100);
+    expect(breaker.pausedUntil).toBe(1000);
+  });
+
   test('a later answer may prolong an asked pause, not cut it', () => {
     breaker.failed(false, 0, 0.5, 2000);
     breaker.failed(false, 50, 0.5, 1000);

@@ -46,6 +46,18 @@ describe('delivery', () => {
     await worker.stop(0);
   });
 
+  test('has only so many bytes on their way, however many alerts would be let', async () => {
+    const far = new FarEnd(() => new Promise(resolve => setTimeout(resolve, 100)));
+    const { worker, append } = makeWorker(far, { concurrency: 64 });
+    worker.start();
+    await append(...names(20, 'x'.repeat(4 * 2 ** 20)));
+    await pass(50);
+    expect(far.inFlight).toBe(8);
+    await pass(300);
+    expect(far.accepted).toHaveLength(20);
+    await worker.stop(0);
+  });
+
   test('tells the time from the ingest to the acceptance', async () => {
     const far = new FarEnd(() => new Promise(resolve => setTimeout(resolve, 30)));
     const { worker, append, observer } = makeWorker(far);
@@ -215,6 +227,45 @@ describe('order', () => {
     await worker.stop(0);
   });
 
+  test('batches that a rate limit cuts keep it too', async () => {
+    let sends = 0;
+    const far = new FarEnd(() => (++sends <= 6 ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far, {
+      concurrency: 1,
+      batch: { items: 10, bytes: 1e6, waitMs: 0 },
+      retry: { maxAgeMs: 1e9, attempts: 0, minMs: 50, maxMs: 100 },
+      breaker: { failures: 0, maxMs: 1000 },
+      rateLimit: { perSecond: 50, burst: 10 },
+    });
+    await append(...names(40));
+    worker.start();
+    await pass(10_000);
+    expect(far.accepted).toEqual(names(40));
+    await worker.stop(0);
+  });
+
+  test('a batch that is refused as a whole keeps it too, alert by alert', async () => {
+    let sends = 0;
+    const far = new FarEnd(({ rules }) => {
+      sends++;
+      if (sends === 1 || rules[0] === 'a1') throw busy();
+      if (rules.length > 1 && rules.includes('a1')) throw refused();
+    });
+    const { worker, append, box } = makeWorker(far, {
+      concurrency: 1,
+      batch: { items: 10, bytes: 1e6, waitMs: 0 },
+      retry: { maxAgeMs: 1e9, attempts: 4, minMs: 300, maxMs: 300 },
+      breaker: { failures: 0, maxMs: 1000 },
+      rateLimit: { perSecond: 50, burst: 10 },
+    });
+    await append(...names(20));
+    worker.start();
+    await pass(10_000);
+    expect(far.accepted).toEqual(names(20).filter(name => name !== 'a1'));
+    expect(box.letters.map(letter => letter.alert.rule)).toEqual(['a1']);
+    await worker.stop(0);
+  });
+
   test('an alert that is refused for good makes way', async () => {
     const far = new FarEnd(({ rules }) => (rules[0] === 'a0' ? fail(refused())() : undefined));
     const { worker, append, box } = makeWorker(far, { concurrency: 1 });
@@ -266,6 +317,71 @@ describe('a far side that is down', () => {
     await worker.stop(0);
   });
 
+  test('is not what an alert says that always fails: new ones and those that wait get through', async () => {
+    let down = true;
+    const far = new FarEnd(({ rules }) => (down || rules[0] === 'bad' ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far);
+    worker.start();
+    await append('bad', ...names(20));
+    await pass(60_000);
+    down = false;
+    await pass(60_000);
+    expect(sorted(far.accepted)).toEqual(sorted(names(20)));
+    // By now it has opened the breaker all by itself.
+    await pass(600_000);
+    await append(...names(20, 'b'));
+    await pass(30_000);
+    expect(far.accepted).toHaveLength(40);
+    expect(worker.status().depth).toBe(1);
+    await worker.stop(0);
+  });
+
+  test('is not what an alert says that never gets an answer', async () => {
+    const far = new FarEnd(({ rules }) => (rules[0] === 'bad' ? hang() : undefined));
+    const { worker, append } = makeWorker(far);
+    worker.start();
+    await append('bad');
+    await pass(600_000);
+    expect(worker.status().breaker).not.toBe('closed');
+    await append(...names(20));
+    await pass(60_000);
+    expect(sorted(far.accepted)).toEqual(sorted(names(20)));
+    const stopped = worker.stop(0);
+    await pass(0);
+    await stopped;
+  });
+
+  test('is not what many such alerts say either', async () => {
+    const far = new FarEnd(({ rules }) => (rules[0]!.startsWith('bad') ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far, { concurrency: 2 });
+    worker.start();
+    await append(...names(12, 'bad'));
+    await pass(600_000);
+    for (let number = 0; number < 20; number++) {
+      await append(`a${number}`);
+      await pass(10_000);
+    }
+    await pass(60_000);
+    expect(far.accepted).toHaveLength(20);
+    await worker.stop(0);
+  });
+
+  test('costs a waiting alert no more than the pause, also when nothing else comes', async () => {
+    let down = true;
+    const far = new FarEnd(() => (down ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far, {
+      breaker: { failures: 1, maxMs: 1000 },
+      retry: { maxAgeMs: 1e9, attempts: 0, minMs: 500, maxMs: 3_600_000 },
+    });
+    worker.start();
+    await append('a');
+    await pass(60_000);
+    down = false;
+    await pass(1000);
+    expect(far.accepted).toEqual(['a']);
+    await worker.stop(0);
+  });
+
   test('is logged at once, then once a minute with counts', async () => {
     const far = new FarEnd(fail(busy()));
     const { worker, append, log } = makeWorker(far);
@@ -296,6 +412,28 @@ describe('a far side that is down', () => {
     const { waiting, inFlight, depth } = worker.status();
     expect(waiting + inFlight).toBeLessThanOrEqual(1024 + 8);
     expect(depth).toBeGreaterThan(1900);
+    await worker.stop(0);
+  });
+
+  test('holds no more of them when it comes and goes', async () => {
+    let sends = 0;
+    let down = false;
+    // Mostly down, and for a moment back; even then it takes one in ten.
+    const far = new FarEnd(() => (down || ++sends % 10 !== 0 ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far, { breaker: { failures: 50, maxMs: 1000 } });
+    worker.start();
+    await append(...names(20_000));
+    let most = 0;
+    for (let round = 0; round < 30; round++) {
+      down = false;
+      await pass(2000);
+      down = true;
+      await pass(2000);
+      const { waiting, inFlight } = worker.status();
+      most = Math.max(most, waiting + inFlight);
+    }
+    expect(worker.status().breaker).not.toBe('closed');
+    expect(most).toBeLessThanOrEqual(1024 + 8);
     await worker.stop(0);
   });
 
@@ -338,6 +476,18 @@ describe('Retry-After', () => {
     expect(first[0]!.atMs).toBeLessThan(2020);
     expect(first[1]!.atMs).toBeGreaterThanOrEqual(first[0]!.atMs + 5);
     expect(far.accepted).toHaveLength(400);
+    await worker.stop(0);
+  });
+
+  test.each([0, 1])('of %d ms does not let a failing far side be asked all the time', async retryAfterMs => {
+    const far = new FarEnd(
+      fail(new RetriableError('answered 503', { reason: 'server_error', retryAfterMs })),
+    );
+    const { worker, append } = makeWorker(far);
+    worker.start();
+    await append('a', 'b', 'c');
+    await pass(120_000);
+    expect(far.sends.length).toBeLessThan(30);
     await worker.stop(0);
   });
 
@@ -389,6 +539,33 @@ describe('time limits', () => {
     await worker.stop(0);
   });
 
+  test('an answer that only the limit brings out is the answer', async () => {
+    const far = new FarEnd(
+      ({ signal }) => new Promise<void>(resolve => signal.addEventListener('abort', () => resolve())),
+    );
+    const { worker, append, observer } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(20_000);
+    expect(far.accepted).toEqual(['a']);
+    expect(observer.of('tried')).toEqual([['tried', 'fake.one', 1, 10_000, 'ok']]);
+    await worker.stop(0);
+  });
+
+  test('what an output says when it is given up is no refusal', async () => {
+    const far = new FarEnd(({ attempt, signal }) => {
+      if (attempt > 1) return;
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(refused())));
+    });
+    const { worker, append, observer } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(20_000);
+    expect(observer.of('tried')[0]).toEqual(['tried', 'fake.one', 1, 10_000, 'timeout']);
+    expect(far.accepted).toEqual(['a']);
+    await worker.stop(0);
+  });
+
   test('each try has its own limit, wherever it starts', async () => {
     const far = new FarEnd(hang);
     const { worker, append, observer } = makeWorker(far);
@@ -406,6 +583,67 @@ describe('time limits', () => {
     const stopped = worker.stop(0);
     await pass(0);
     await stopped;
+  });
+});
+
+describe('a far side where some tries hang', () => {
+  test('does not cost more timers with each of them', async () => {
+    let sends = 0;
+    const far = new FarEnd(() =>
+      ++sends % 20 === 0 ? hang() : new Promise(resolve => setTimeout(resolve, 300)),
+    );
+    const { worker, append } = makeWorker(far, { timeoutMs: 1000, concurrency: 4 });
+    const before = vi.getTimerCount();
+    worker.start();
+    for (let second = 0; second < 60; second++) {
+      await append(...names(20, `s${second}-`));
+      await pass(1000);
+    }
+    expect(far.sends.length).toBeGreaterThan(200);
+    // One of each send that is under way, and one each for deadlines, pauses and retries.
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(before + 4 + 3);
+    const stopped = worker.stop(1000);
+    await pass(1000);
+    await stopped;
+    expect(vi.getTimerCount()).toBe(before);
+  });
+});
+
+describe('a clock that is set back by an hour', () => {
+  const setBack = () => vi.setSystemTime(Date.now() - 3_600_000);
+
+  test.each([
+    ['does not prolong a pause', {}],
+    [
+      'does not prolong the wait of an alert held for the sake of order',
+      { concurrency: 1, breaker: { failures: 0, maxMs: 1000 } },
+    ],
+    ['does not let a batch wait', { batch: { items: 30, bytes: 1e6, waitMs: 500 } }],
+  ])('%s', async (_, delivery) => {
+    let down = true;
+    const far = new FarEnd(() => (down ? fail(busy())() : undefined));
+    const { worker, append } = makeWorker(far, delivery);
+    worker.start();
+    await append(...names(20));
+    await pass(400);
+    setBack();
+    down = false;
+    await pass(15_000);
+    expect(far.accepted).toHaveLength(20);
+    await worker.stop(0);
+  });
+
+  test('does not prolong a try', async () => {
+    const far = new FarEnd(({ attempt }) => (attempt === 1 ? hang() : undefined));
+    const { worker, append, observer } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(5000);
+    setBack();
+    await pass(6000);
+    expect(far.accepted).toEqual(['a']);
+    expect(observer.of('tried')[0]).toEqual(['tried', 'fake.one', 1, 10_000, 'timeout']);
+    await worker.stop(0);
   });
 });
 
