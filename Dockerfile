@@ -51,9 +51,9 @@ VOLUME /var/lib/tiercel
 # 2810 serves notlspaths when TLS is on.
 EXPOSE 2801 2810
 
-# TIERCEL_URL for a daemon that listens elsewhere or with TLS.
+# TIERCEL_HEALTH_URL for a daemon that listens elsewhere or with TLS; without it, where the commands ask.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["node", "-e", "fetch((process.env.TIERCEL_URL||'http://127.0.0.1:'+(process.env.LISTENPORT||2801))+'/ping').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+  CMD ["node", "-e", "fetch(process.env.TIERCEL_HEALTH_URL||(process.env.TIERCEL_URL||'http://127.0.0.1:'+(process.env.LISTENPORT||2801))+'/ping').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 
 # The program gives itself its memory settings (src/main.ts).
 ENTRYPOINT ["node", "/app/dist/main.js"]

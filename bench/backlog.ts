@@ -25,6 +25,7 @@ const configOf = (path: string): SpoolConfig => ({
   overflow: 'reject',
   memoryBytes: 16 * 2 ** 20,
   segmentBytes: 32 * 2 ** 20,
+  removedMs: 0,
   deadLetters: { maxCount: 1000, maxAgeMs: 0 },
 });
 

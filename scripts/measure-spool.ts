@@ -1,7 +1,7 @@
 /**
  * Throughput and CPU per alert of one replica, the log on its own disk and on JetStream, side by side on this machine:
  *
- *     npm run build && node scripts/measure-spool.ts
+ *     npm run build && npx node scripts/measure-spool.ts
  *
  * Each alert is posted by itself, goes into the log, and out to one webhook on this machine. The NATS server is one of its
  * own, found on the PATH; its CPU is told apart.

@@ -1,8 +1,11 @@
 /** Shows what an output sends: opens it with its example and takes down the request instead of sending it. */
 import { sealAlert } from '../../src/core/alert.ts';
 import type { Host, HttpClient, HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
+import { rawNumber } from '../../src/core/json.ts';
 import { parseAlert } from '../../src/core/parse.ts';
-import { identityAnswer } from './identity.ts';
+import { identityAnswer, serveMetadata } from './identity.ts';
+
+await serveMetadata();
 
 /** A real alert of Falco's standard rules, its uuid and time fixed. */
 const SAMPLE = {
@@ -13,7 +16,8 @@ const SAMPLE = {
   time: '2026-11-20T09:46:01.727418112Z',
   output_fields: {
     'container.id': '4e2b1f8a9c07',
-    'evt.time': 1795513561727418000,
+    // Nanoseconds, as Falco sends them: more digits than a double has.
+    'evt.time': rawNumber('1795167961727418112'),
     'k8s.ns.name': 'payments',
     'k8s.pod.name': 'ledger-0',
     'proc.name': 'bash',
@@ -44,7 +48,7 @@ export async function requestOf(definition: OutputDefinition): Promise<HttpReque
     outputs: () => [definition.name],
     customFields: () => [],
     tls: { verify: true },
-    clock: { now: () => Date.parse(SAMPLE.time), random: () => 0.5 },
+    clock: { now: () => Date.parse(SAMPLE.time), monotonic: () => performance.now(), random: () => 0.5 },
     log: silent,
     templateFailed() {},
   };

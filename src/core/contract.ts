@@ -34,8 +34,10 @@ export interface Logger {
 
 /** Time and chance, handed in so that what uses them can be tested with plain values. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: for what people read and for ages. It may be set back and forth. */
   now(): number;
+  /** Milliseconds since some time, never set: for durations and deadlines. */
+  monotonic(): number;
   /** Uniform in [0, 1). */
   random(): number;
 }

@@ -197,16 +197,26 @@ export function pairs(description: string, options: { secret?: boolean; bareName
   });
 }
 
+/** Node's timers overflow beyond 2^31 ms, and then fire at once. */
+const MAX_WAIT_MS = 24 * 86_400_000;
+
 /** A span of time in milliseconds, written like `10s` or `1h30m`. */
-export function duration(description: string, fallback: string) {
-  const expected = 'a duration such as 500ms, 10s, 5m, 24h or 7d';
+export function duration(description: string, fallback: string, max = Number.MAX_SAFE_INTEGER) {
+  const most = max === MAX_WAIT_MS ? ', at most 24d' : '';
+  const expected = `a duration such as 500ms, 10s, 5m, 24h or 7d${most}`;
   const parse = (value: unknown) =>
     value === null || value === undefined ? undefined : (parseDuration(String(value)) ?? String(value));
-  return described(parsed(parse, z.number({ error: `expected ${expected}` }), parseDuration(fallback)!), {
+  const limited = z.number({ error: `expected ${expected}` }).max(max, { error: `expected ${expected}` });
+  return described(parsed(parse, limited, parseDuration(fallback)!), {
     description,
     form: 'duration',
     expected,
   });
+}
+
+/** The same for something that waits so long. */
+export function wait(description: string, fallback: string) {
+  return duration(description, fallback, MAX_WAIT_MS);
 }
 
 /** A number of bytes, written like `64MiB`. */

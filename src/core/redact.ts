@@ -1,4 +1,5 @@
 /** Masks secrets in texts that people or logs get to see. */
+import { percentDecoded } from './percent.ts';
 
 export const MASK = '***';
 
@@ -48,7 +49,7 @@ export function userInfo(text: string): string[] {
 function secretsOf(info: string): string[] {
   const colon = info.indexOf(':');
   const secret = colon < 0 ? info : info.slice(colon + 1);
-  return secret === '' ? [] : [secret, decode(secret)];
+  return secret === '' ? [] : [secret, percentDecoded(secret)];
 }
 
 /**
@@ -86,15 +87,7 @@ function formsOf(secret: string): string[] {
   });
 }
 
-// Both fail on texts that are no well-formed UTF-16 or percent-encoding; those have no other form.
+// It fails on texts that are no well-formed UTF-16; those have no other form.
 function encode(text: string): string {
   return text.isWellFormed() ? encodeURIComponent(text) : text;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -86,7 +86,7 @@ export function nestingDepth(text: string, limit: number): number {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = stringEnd(text, at) - 1;
     else if (code === OPEN_OBJECT || code === OPEN_LIST) deepest = Math.max(deepest, ++depth);
-    else if (code === CLOSE_OBJECT || code === CLOSE_LIST) depth--;
+    else if (code === CLOSE_OBJECT || code === CLOSE_LIST) depth = Math.max(0, depth - 1);
   }
   return deepest;
 }

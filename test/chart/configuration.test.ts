@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/core/config/load.ts';
 import type { Config } from '../../src/core/config/types.ts';
@@ -15,6 +17,7 @@ import {
   valueSets,
 } from '../support/services/helm.ts';
 import { describeWith } from '../support/services/need.ts';
+import { scratch } from '../support/services/process.ts';
 
 type Env = Record<string, string>;
 
@@ -129,6 +132,30 @@ describeWith('the configuration that the chart hands to the daemon', missingHelm
     expect(instances.map(({ id }) => id).sort()).toEqual(['slack', 'webhook']);
     const webhook = instances.find(({ id }) => id === 'webhook')!;
     expect(webhook.connection.headers).toEqual({ authorization: 'Bearer hidden' });
+  });
+
+  test('tells references in secrets from what only looks like one', async () => {
+    const folder = await scratch('references');
+    try {
+      const file = join(folder.path, 'values.json');
+      const password = `p\${4}ss\${env`;
+      const customheaders = { Authorization: `Bearer \${env:TOKEN}` };
+      const config = {
+        elasticsearch: { hostport: 'http://es.example.test:9200', username: 'falco', password },
+        webhook: { address: 'https://hooks.example.test', customheaders },
+        extraEnv: [{ name: 'TOKEN', value: 'hidden' }],
+      };
+      await writeFile(file, JSON.stringify({ config }));
+      const objects = await render({ files: [file], validated: false });
+      expect(secretTexts(only(objects, 'Secret'))).toMatchObject({ 'elasticsearch.password': password });
+      expect(JSON.stringify(only(objects, 'ConfigMap', nameOf(objects)))).not.toContain(password);
+      const { outputs: instances } = seenInside(objects);
+      const named = (name: string) => instances.find(({ id }) => id === name)!;
+      expect(named('elasticsearch').config.password).toBe(password);
+      expect(named('webhook').connection.headers).toEqual({ authorization: 'Bearer hidden' });
+    } finally {
+      await folder.remove();
+    }
   });
 
   test('keeps instances, matchers, long numbers and headers as they are written', async () => {

@@ -4,11 +4,13 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { identityAnswer } from '../../scripts/gen/identity.ts';
+import { identityAnswer, serveMetadata } from '../../scripts/gen/identity.ts';
 import { readableBody } from '../../scripts/gen/readable.ts';
 import type { Host, HttpClient, HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
 import { outputs } from '../../src/outputs/index.ts';
 import { canonicalAlerts } from '../support/alerts.ts';
+
+await serveMetadata();
 
 const FOLDER = new URL('../golden/', import.meta.url);
 
@@ -36,7 +38,7 @@ function recordingHost(requests: HttpRequest[], name: string): Host {
     outputs: () => [name],
     customFields: () => [],
     tls: { verify: true },
-    clock: { now: () => 0, random: () => 0.5 },
+    clock: { now: () => 0, monotonic: () => performance.now(), random: () => 0.5 },
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     templateFailed(error) {
       throw error;

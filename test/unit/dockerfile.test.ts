@@ -1,6 +1,10 @@
 /** What the Dockerfile promises, as far as it can be read off it; scripts/image-check.ts builds it and tries the image. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, test } from 'vitest';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -62,6 +66,42 @@ test('it runs as a user by number, and starts the daemon without a shell', () =>
   expect(JSON.parse(all('HEALTHCHECK')[0]!.replace(/^.*?CMD /, ''))).toContain('node');
   expect(all('EXPOSE')).toEqual(['2801 2810']);
   expect(all('VOLUME')).toEqual(['/var/lib/tiercel']);
+});
+
+describe('the health check', () => {
+  const [command, ...args] = JSON.parse(all('HEALTHCHECK')[0]!.replace(/^.*?CMD /, '')) as string[];
+
+  /** Whether it takes a daemon for healthy that answers well at `/ping` alone. */
+  async function check(environment: (port: number) => Record<string, string>): Promise<boolean> {
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === '/ping' ? 200 : 404).end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const env = environment((server.address() as AddressInfo).port);
+    const child = spawn(command === 'node' ? process.execPath : command!, args, { env });
+    const [code] = await once(child, 'exit');
+    server.close();
+    return code === 0;
+  }
+
+  test.each([
+    ['LISTENPORT', (port: number) => ({ LISTENPORT: `${port}` })],
+    ['TIERCEL_URL', (port: number) => ({ TIERCEL_URL: `http://127.0.0.1:${port}` })],
+    [
+      'TIERCEL_HEALTH_URL, whatever the commands ask',
+      (port: number) => ({
+        TIERCEL_URL: `http://127.0.0.1:${port}/elsewhere`,
+        TIERCEL_HEALTH_URL: `http://127.0.0.1:${port}/ping`,
+      }),
+    ],
+  ])('asks at %s', async (_name, environment) => {
+    expect(await check(environment)).toBe(true);
+  });
+
+  test('any other answer is not healthy', async () => {
+    expect(await check(port => ({ TIERCEL_HEALTH_URL: `http://127.0.0.1:${port}/other` }))).toBe(false);
+  });
 });
 
 test('it says what it is, and of what it is made', () => {

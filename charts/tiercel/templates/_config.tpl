@@ -10,7 +10,8 @@ the ConfigMap says where it lies. Templates hand each other JSON.
 
 {{/*
 One value and all below it: dict "value" "path" (below config, lower case) "file" (the key in the Secret) "secret" "facts".
-Gives {"value": ...} without what is empty, and {"secrets": {file: text}}.
+Gives {"value": ...} without what is empty, and {"secrets": {file: text}}. A secret with a reference to another place stays in
+the file, for only there the daemon follows it.
 */}}
 {{- define "tiercel.walk" -}}
 {{- $facts := .facts -}}
@@ -60,7 +61,7 @@ Gives {"value": ...} without what is empty, and {"secrets": {file: text}}.
 {{- else -}}
 {{- $text := include "tiercel.text" .value -}}
 {{- $nothing := or (eq $text "") (eq $text (default "" (get $facts.empty .path))) -}}
-{{- if and (not $nothing) $secret (not (contains "${" $text)) -}}
+{{- if and (not $nothing) $secret (not (regexMatch "\\$\\{(env|file):[^}]*\\}" $text)) -}}
 {{- $file := regexReplaceAll "[^-._a-zA-Z0-9]" .file "-" -}}
 {{- $_ := set $result "value" (printf "${file:secrets/%s}" $file) -}}
 {{- $_ := set $result "secrets" (dict $file $text) -}}

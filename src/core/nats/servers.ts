@@ -1,4 +1,5 @@
 /** Reads the addresses of NATS servers: one or several, with or without scheme and credentials. */
+import { percentDecoded } from '../percent.ts';
 
 /** Schemes and whether they ask for TLS; http and https are taken because falcosidekick takes them. */
 const SCHEMES: Record<string, boolean> = {
@@ -38,9 +39,9 @@ export function parseServers(hostports: readonly string[]): Servers {
     servers.addresses.push(`${url.hostname}:${url.port || DEFAULT_PORT}`);
     if (url.username && servers.user === undefined && servers.token === undefined) {
       if (url.password) {
-        servers.user = decodeURIComponent(url.username);
-        servers.password = decodeURIComponent(url.password);
-      } else servers.token = decodeURIComponent(url.username);
+        servers.user = percentDecoded(url.username);
+        servers.password = percentDecoded(url.password);
+      } else servers.token = percentDecoded(url.username);
     }
   });
   return servers;

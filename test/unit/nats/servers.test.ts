@@ -13,6 +13,9 @@ describe('parseServers', () => {
     ['https://a:443', { addresses: ['a:443'], secure: true }],
     ['nats://[::1]:1', { addresses: ['[::1]:1'], secure: false }],
     ['nats://ada:p%40ss@a:1', { addresses: ['a:1'], secure: false, user: 'ada', password: 'p@ss' }],
+    ['nats://u:a%b@a:1', { addresses: ['a:1'], secure: false, user: 'u', password: 'a%b' }],
+    ['nats://u:50%|%40%ff@a:1', { addresses: ['a:1'], secure: false, user: 'u', password: '50%|@%ff' }],
+    ['nats://t0ken%@a:1', { addresses: ['a:1'], secure: false, token: 't0ken%' }],
     ['nats://t0ken@a:1', { addresses: ['a:1'], secure: false, token: 't0ken' }],
   ])('%s', (hostport, servers) => expect(parseServers([hostport])).toEqual(servers));
 
