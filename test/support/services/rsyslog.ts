@@ -51,7 +51,8 @@ export async function startRsyslog(
     `global(workDirectory="${folder.path}" maxMessageSize="128k")`,
     'module(load="imudp")',
     'module(load="imtcp")',
-    `input(type="imudp" address="127.0.0.1" port="${udpPort}")`,
+    // Room for all alerts of a trial: what finds none is dropped, and nobody is told.
+    `input(type="imudp" address="127.0.0.1" port="${udpPort}" rcvbufSize="16m")`,
     `input(type="imtcp" address="127.0.0.1" port="${tcpPort}")`,
     ...(tls ?? []),
     'template(name="whole" type="list") { property(name="jsonmesg") constant(value="\\n") }',
