@@ -1,18 +1,29 @@
 /** What only a log on a server has: several processes, a server that goes away, places that are kept. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { JetStreamConfig, SpoolConfig } from '../../src/core/config/types.ts';
 import { RetriableError } from '../../src/core/errors.ts';
-import type { Spool } from '../../src/core/spool/contract.ts';
+import { AlertTooLargeError, type Spool } from '../../src/core/spool/contract.ts';
 import { inspectJetStream } from '../../src/core/spool/jetstream/inspect.ts';
+import { openDiskSpool } from '../../src/core/spool/open.ts';
 import { Folders, jetStreamConfig, openOnServer } from '../support/jetstream.ts';
 import { recordingLogger } from '../support/logger.ts';
 import { missingNats, type NatsServer, startNats } from '../support/services/nats.ts';
 import { describeWith } from '../support/services/need.ts';
 import { freePort } from '../support/services/process.ts';
-import { drain, logged, numbered, numberedTo, numberOf, pullAll, SPOOL } from '../support/spool.ts';
+import {
+  drain,
+  logged,
+  numbered,
+  numberedTo,
+  numberOf,
+  pullAll,
+  realClock,
+  SPOOL,
+} from '../support/spool.ts';
 
 const QUIET_MS = 400;
 /** After so long without being taken, alerts in hand go back to the server. */
@@ -207,6 +218,42 @@ describeWith('a log on a NATS server', missingNats(), () => {
     moody.thaw();
     expect((await pullAll(consumer, 6)).map(numberOf).sort()).toEqual([1, 2, 3, 4, 5, 6]);
     expect(await drain(consumer, QUIET_MS)).toEqual([]);
+  });
+
+  test('an alert that the server would not take is refused while it is away, too', async () => {
+    const shaky = await startNats();
+    cleanups.push(() => shaky.remove());
+    const spool = await open(jetStreamConfig([`127.0.0.1:${shaky.port}`]));
+    const large = numbered(1, 'x'.repeat(2 << 20));
+    await expect(spool.append([large])).rejects.toThrow(AlertTooLargeError);
+    await shaky.stop();
+    await expect.poll(() => spool.stats().remote).toMatchObject({ connected: false });
+    await expect(spool.append([large])).rejects.toThrow(AlertTooLargeError);
+    await spool.append([numbered(2)]);
+    expect(spool.stats().remote).toMatchObject({ buffered: 1 });
+  });
+
+  test.each([
+    ['that takes it: it arrives', 'max_payload: 4MB', [1, 2, 3], []],
+    ['that does not: it is kept with the buffer', '', [1, 3], [2]],
+  ])('a large alert, taken before the first word from a server %s', async (_, settings, arrived, kept) => {
+    const port = await freePort();
+    const path = folders.make();
+    const spool = await open(jetStreamConfig([`127.0.0.1:${port}`]), {}, path);
+    const consumer = spool.consumer('a', 'beginning');
+    for (const alert of [numbered(1), numbered(2, 'x'.repeat(2 << 20)), numbered(3)])
+      await spool.append([alert]);
+    const late = await startNats(settings, port);
+    cleanups.push(() => late.remove());
+    expect((await pullAll(consumer, arrived.length)).map(numberOf)).toEqual(arrived);
+    await expect.poll(() => spool.stats().remote).toMatchObject({ detour: undefined, buffered: 0 });
+    await spool.close();
+    const buffer = await openDiskSpool(
+      { ...SPOOL, driver: 'disk', path: join(path, 'buffer') },
+      { clock: realClock, log: recordingLogger() },
+    );
+    cleanups.push(() => buffer.close());
+    expect((await buffer.deadLetters.list()).map(numberOf)).toEqual(kept);
   });
 
   test('the buffer is bounded: full and set to refuse, it refuses', async () => {

@@ -14,6 +14,7 @@ const DRAIN_BATCH = 512;
 const DRAIN_AGAIN_MS = 500;
 /** Name of the buffer's one consumer. */
 const DRAIN = 'stream';
+const TOO_LARGE = 'an alert is larger than the NATS server takes (max_payload)';
 
 export interface FrontOptions {
   publisher: Publisher;
@@ -59,7 +60,7 @@ export class Front {
   async append(alerts: readonly Alert[]): Promise<void> {
     const { publisher, clock, usable } = this.#options;
     const large = alerts.find(alert => !publisher.fits(alert));
-    if (large) throw new AlertTooLargeError('an alert is larger than the NATS server takes (max_payload)');
+    if (large) throw new AlertTooLargeError(TOO_LARGE);
     if (this.#detour !== undefined) return this.#divert(alerts);
     const ready = usable();
     // Not even the wait of a microtask when all is well.
@@ -154,7 +155,7 @@ export class Front {
   }
 
   async #move(deliveries: readonly Delivery[]): Promise<boolean> {
-    const { publisher, log, makeRoom } = this.#options;
+    const { publisher, makeRoom } = this.#options;
     const fitting = deliveries.filter(({ alert }) => publisher.fits(alert));
     try {
       await publisher.publish(
@@ -167,13 +168,18 @@ export class Front {
       this.#detour = (error as Error).message;
       return false;
     }
-    for (const { alert } of deliveries.filter(delivery => !fitting.includes(delivery))) {
-      log.error(
-        { uuid: alert.uuid },
-        'an alert in the buffer is larger than the NATS server takes; it is lost',
-      );
-    }
-    for (const delivery of deliveries) delivery.ack();
+    for (const delivery of fitting) delivery.ack();
+    for (const delivery of deliveries) if (!fitting.includes(delivery)) await this.#keep(delivery);
     return true;
+  }
+
+  /** Taken before the server had told its limit, or before that was lowered: it stays on this machine. */
+  async #keep(delivery: Delivery): Promise<void> {
+    const { uuid, bytes } = delivery.alert;
+    this.#options.log.error(
+      { uuid, bytes: bytes.length },
+      'an alert in the buffer is larger than the NATS server takes (max_payload); it is kept as a dead letter of the buffer',
+    );
+    await delivery.bury(new AlertTooLargeError(TOO_LARGE));
   }
 }

@@ -50,6 +50,8 @@ export class Publisher {
   readonly #stored: (offset: number, alert: Alert) => void;
   readonly #pending = new Map<string, { group: Group; alert: Alert }>();
   #connection: Transport.NatsConnection | undefined;
+  /** What the server took at most when it was last there; nobody knows before its first word. */
+  #maxPayload = Number.POSITIVE_INFINITY;
   #inbox = '';
   #subscription: Transport.Subscription | undefined;
   #count = 0;
@@ -71,15 +73,15 @@ export class Publisher {
   /** What is under way may or may not have been stored. */
   down(): void {
     this.#failAll(new PublishError('the connection to NATS was lost'));
+    this.#maxPayload = this.#limit;
     this.#connection = undefined;
     this.#subscription?.unsubscribe();
     this.#subscription = undefined;
   }
 
-  /** Whether an alert of that size can be stored at all. */
+  /** Whether an alert of that size can be stored at all, as far as the server has told; also while it is away. */
   fits(alert: Alert): boolean {
-    const limit = this.#connection?.info?.max_payload;
-    return limit === undefined || alert.bytes.length + OVERHEAD_BYTES <= limit;
+    return alert.bytes.length + OVERHEAD_BYTES <= this.#limit;
   }
 
   /**
@@ -118,6 +120,10 @@ export class Publisher {
     this.down();
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  get #limit(): number {
+    return this.#connection?.info?.max_payload ?? this.#maxPayload;
   }
 
   #subscribe(connection: Transport.NatsConnection): Transport.Subscription {
