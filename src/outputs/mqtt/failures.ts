@@ -11,6 +11,7 @@ const REFUSALS: Record<number, [FailureReason, string]> = {
   3: ['server_error', 'the broker is not available'],
   4: ['auth', 'the broker refused the credentials'],
   5: ['auth', 'the broker refused the credentials'],
+  130: ['server_error', 'the broker breaks the protocol, or says that this client does'],
   132: ['client_error', 'the broker does not speak this version of MQTT'],
   133: ['client_error', 'the broker refused the client id'],
   134: ['auth', 'the broker refused the credentials'],
@@ -26,6 +27,7 @@ const REFUSALS: Record<number, [FailureReason, string]> = {
   159: ['rate_limited', 'the broker takes no more connections at this rate'],
 };
 
+export const PROTOCOL_ERROR = 130;
 const PACKET_TOO_LARGE = 149;
 
 /** The failure in our terms; the text names neither address nor user. */

@@ -11,7 +11,7 @@ import type { Alert } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
 import { type Link, unlessLost } from '../_kit/link.ts';
 import type { Address } from './address.ts';
-import { toFailure, tooLarge } from './failures.ts';
+import { PROTOCOL_ERROR, toFailure, tooLarge } from './failures.ts';
 
 const CONNECT_MS = 5000;
 const GOODBYE_MS = 2000;
@@ -101,6 +101,10 @@ export class Session implements Link {
       failure ??= { code: reasonCode };
     });
     client.on('close', () => this.#lose(failure));
+    // No alert could ever go. MQTT 5, 3.2.2.3.3: a receive maximum of 0 is a protocol error.
+    client.on('connect', ({ properties }) => {
+      if (properties?.receiveMaximum === 0) this.#lose({ code: PROTOCOL_ERROR });
+    });
     client.on('packetsend', ({ cmd }) => {
       if (cmd === 'pingreq') this.#pingsSent++;
     });
