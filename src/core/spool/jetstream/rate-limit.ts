@@ -22,9 +22,12 @@ const LEASE_MS = 200;
 const AGAIN_MS = 100;
 /** Tries of one lease against other replicas that lease at the same time. */
 const MOST_TRIES = 5;
+/** Replicas' clocks differ by less. A state from further ahead would hold the limit up until its time has come. */
+const CLOCKS_APART_MS = 5_000;
 
 /**
- * Takes up to `want` whole tokens. A clock that is behind that of the last replica adds nothing.
+ * Takes up to `want` whole tokens. A clock that is a little behind that of the last replica adds nothing; when it seems
+ * far behind, the last replica's was wrong, and its time counts as now.
  * @returns how many, and the new state; none when there is less than one
  */
 export function lease(
@@ -35,8 +38,9 @@ export function lease(
 ): { taken: number; next: BucketState } {
   const most = Math.max(1, burst);
   const before = state ?? { tokens: most, at: now };
-  const at = Math.max(before.at, now);
-  const tokens = Math.min(most, before.tokens + ((at - before.at) / 1000) * perSecond);
+  const since = before.at > now + CLOCKS_APART_MS ? now : before.at;
+  const at = Math.max(since, now);
+  const tokens = Math.min(most, before.tokens + ((at - since) / 1000) * perSecond);
   const taken = Math.max(0, Math.min(want, Math.floor(tokens + 1e-9)));
   return { taken, next: { tokens: tokens - taken, at } };
 }
