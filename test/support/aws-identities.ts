@@ -12,6 +12,8 @@ export interface AwsIdentities {
   origin: string;
   /** What was asked of whom, in order: `AssumeRole by AKID`, `GET /path`. */
   asked: string[];
+  /** Takes questions and never answers. */
+  isSilent: boolean;
   close(): Promise<void>;
 }
 
@@ -87,7 +89,8 @@ export async function serveIdentities(expected: {
     const isSts = request.method === 'POST' && request.target === '/';
     if (!isSts) asked.push(`${request.method} ${request.target}`);
     const [status, body] = isSts ? sts(request) : metadata(request);
-    socket.write(answer(status, body));
+    if (!identities.isSilent) socket.write(answer(status, body));
   });
-  return { origin: sink.origin, asked, close: () => sink.close() };
+  const identities = { origin: sink.origin, asked, isSilent: false, close: () => sink.close() };
+  return identities;
 }

@@ -1,4 +1,5 @@
 /** What holds for a time and is got anew before it ends: tokens, temporary keys. */
+import { RetriableError } from '../../core/errors.ts';
 
 /** It is got anew this long before it ends, or after half of its life. */
 const EARLY_MS = 5 * 60_000;
@@ -6,6 +7,8 @@ const EARLY_MS = 5 * 60_000;
 const LAST_USE_MS = 10_000;
 /** How soon a new one is asked for again while the old one still serves. */
 const AGAIN_MS = 30_000;
+/** Who is asked and has not answered by then is asked anew: all would wait for that one answer, which may never come. */
+const ASK_MS = 20_000;
 
 /** A value and the time until which it holds, in milliseconds since the epoch. */
 export interface Lasting<T> {
@@ -24,7 +27,7 @@ export interface Renewed<T> {
 
 /**
  * Nothing is asked for before it is needed, and once for all who wait.
- * @param ask gets a value, in a time of its own
+ * @param ask gets a value; given up after 20 s, with a RetriableError
  */
 export function createRenewed<T>(ask: () => Promise<Lasting<T>>, now: () => number): Renewed<T> {
   let known: (Lasting<T> & { renewAt: number }) | undefined;
@@ -33,7 +36,7 @@ export function createRenewed<T>(ask: () => Promise<Lasting<T>>, now: () => numb
   async function renew(): Promise<T> {
     const askedAt = now();
     try {
-      const { value, endsAt } = await ask();
+      const { value, endsAt } = await inTime(ask());
       known = { value, endsAt, renewAt: endsAt - Math.min(EARLY_MS, (endsAt - askedAt) / 2) };
     } catch (error) {
       if (!known || now() >= known.endsAt - LAST_USE_MS) throw error;
@@ -57,4 +60,15 @@ export function createRenewed<T>(ask: () => Promise<Lasting<T>>, now: () => numb
       if (known?.value === value) known = undefined;
     },
   };
+}
+
+async function inTime<T>(asked: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const text = `no token and no keys were given out within ${ASK_MS / 1000} s`;
+  const timer = setTimeout(() => reject(new RetriableError(text, { reason: 'timeout' })), ASK_MS).unref();
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

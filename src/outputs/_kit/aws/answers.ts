@@ -23,6 +23,15 @@ const KINDS: readonly [reason: FailureReason, code: RegExp][] = [
   ],
 ];
 
+/** The same page: keys that have ended before their time, or are no longer known. */
+const KEY_ENDED =
+  /^(Expired.*|.*TokenId|InvalidToken|TokenRefreshRequired|UnrecognizedClient.*|InvalidAccessKeyId)$/;
+
+/** Whether a refusal says that other keys are needed than those it was signed with. */
+export function isKeyEnded(response: HttpResponse): boolean {
+  return response.status >= 400 && KEY_ENDED.test(errorCode(response));
+}
+
 /** The name of the error in an answer: header, JSON or XML; empty when there is none. */
 export function errorCode(response: HttpResponse): string {
   const header = response.headers['x-amzn-errortype'];

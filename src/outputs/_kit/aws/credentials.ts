@@ -1,11 +1,11 @@
 /** Credentials and region as the AWS SDK finds them. Its packages are optional and loaded only when they are needed. */
 import { PermanentError, RetriableError } from '../../../core/errors.ts';
-import { createRenewed } from '../renewed.ts';
+import { createRenewed, type Renewed } from '../renewed.ts';
 import type { AwsSettings } from './settings.ts';
 import type { AwsKeys } from './sign.ts';
 
-/** Gives keys that hold. */
-export type KeySource = () => Promise<AwsKeys>;
+/** Gives keys that hold, and others once those are dropped. */
+export type KeySource = Pick<Renewed<AwsKeys>, 'get' | 'drop'>;
 
 interface TimedKeys extends AwsKeys {
   expiration?: Date;
@@ -22,20 +22,21 @@ export async function keySource(
 ): Promise<KeySource> {
   const { accesskeyid, secretaccesskey, rolearn, externalid } = settings;
   const own = accesskeyid === '' ? undefined : { accessKeyId: accesskeyid, secretAccessKey: secretaccesskey };
-  if (own && !rolearn) return async () => own;
+  if (own && !rolearn) return { get: async () => own, drop: () => undefined };
   const sdk = await load();
-  const chain: () => Promise<TimedKeys> = rolearn
-    ? sdk.fromTemporaryCredentials({
-        masterCredentials: own,
-        params: {
-          RoleArn: rolearn,
-          RoleSessionName: 'tiercel',
-          ...(externalid && { ExternalId: externalid }),
-        },
-        clientConfig: { region, maxAttempts: 1 },
-      })
-    : sdk.fromNodeProviderChain({ clientConfig: { region } });
-  return remembered(chain, now);
+  const ofRole = () =>
+    sdk.fromTemporaryCredentials({
+      masterCredentials: own,
+      params: {
+        RoleArn: rolearn!,
+        RoleSessionName: 'tiercel',
+        ...(externalid && { ExternalId: externalid }),
+      },
+      clientConfig: { region, maxAttempts: 1 },
+    });
+  const ofChain = () => sdk.fromNodeProviderChain({ clientConfig: { region } });
+  // A new provider each time: the SDK's keep what they have got, and wait on for an answer that does not come.
+  return remembered(() => (rolearn ? ofRole() : ofChain())(), now);
 }
 
 /**
@@ -43,7 +44,7 @@ export async function keySource(
  * @throws RetriableError with reason `auth`, from the source
  */
 export function remembered(ask: () => Promise<TimedKeys>, now: () => number): KeySource {
-  const keys = createRenewed(async () => {
+  return createRenewed(async () => {
     try {
       const value = await ask();
       return { value, endsAt: value.expiration?.getTime() ?? Number.POSITIVE_INFINITY };
@@ -56,7 +57,6 @@ export function remembered(ask: () => Promise<TimedKeys>, now: () => number): Ke
       });
     }
   }, now);
-  return () => keys.get();
 }
 
 /** The region of AWS_DEFAULT_REGION or of the profile; undefined when neither says. */

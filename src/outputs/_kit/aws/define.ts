@@ -16,11 +16,11 @@ import { PermanentError } from '../../../core/errors.ts';
 import { type Batching, batchingLimits } from '../batching.ts';
 import { sendParts, untilAborted } from '../settle.ts';
 import { openTokenService } from '../token-service.ts';
-import { judgeAws } from './answers.ts';
+import { isKeyEnded, judgeAws } from './answers.ts';
 import { ambientRegion, keySource } from './credentials.ts';
 import { logIdentity } from './identity.ts';
 import { type AwsSettings, awsKeys, keyProblems } from './settings.ts';
-import { signRequest } from './sign.ts';
+import { type AwsKeys, signRequest } from './sign.ts';
 
 /** A request as an output describes it; the rest is signing. Header names are lower case. */
 export type AwsRequest = Omit<HttpRequest, 'sign'>;
@@ -121,11 +121,10 @@ async function openAws<K extends z.ZodRawShape>(
     });
   }
   const keys = await keySource(settings, region, clock.now);
-  /** Of the keys used last: no answer may show them. */
-  let secrets: string[] = [];
+  /** Those used last: no answer may show them. */
+  let used: AwsKeys | undefined;
   const signer = (name: string) => async (unsigned: HttpRequest, until: Cancellation) => {
-    const used = await untilAborted(keys(), until);
-    secrets = [used.secretAccessKey, used.sessionToken ?? ''].filter(Boolean);
+    used = await untilAborted(keys.get(), until);
     return signRequest(unsigned, used, { region, service: name }, clock.now());
   };
   const sign = signer(service);
@@ -146,7 +145,12 @@ async function openAws<K extends z.ZodRawShape>(
       ? requestBatch(alerts, config, context())
       : request(alerts[0]!, config, context());
     const response = await send(await message, signal);
-    judgeAws(response, clock.now(), secrets);
+    if (used && isKeyEnded(response)) keys.drop(used);
+    judgeAws(
+      response,
+      clock.now(),
+      used ? [used.secretAccessKey, used.sessionToken ?? ''].filter(Boolean) : [],
+    );
     verdict?.(response, alerts, batched);
   }
 
@@ -158,7 +162,7 @@ async function openAws<K extends z.ZodRawShape>(
     },
     /** Credentials are found, and the service's address answers anything. */
     async probe(signal) {
-      await untilAborted(keys(), signal);
+      await untilAborted(keys.get(), signal);
       const { origin } = new URL((await request(PROBE, config, context())).url);
       await host.http.send({ method: 'GET', url: `${origin}/`, headers: {}, body: undefined }, signal);
     },

@@ -2,12 +2,17 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { OutputDefinition } from '../../../../src/core/contract.ts';
 import { RetriableError } from '../../../../src/core/errors.ts';
 import { ambientRegion, keySource } from '../../../../src/outputs/_kit/aws/credentials.ts';
 import kinesis from '../../../../src/outputs/aws-kinesis.ts';
 import { type AwsIdentities, serveIdentities } from '../../../support/aws-identities.ts';
+import { configOf, openAgainst } from '../../../support/contract.ts';
+import { closeClients, patience } from '../../../support/http-client.ts';
+import { always, HttpSink } from '../../../support/http-sink.ts';
 import { hostOf, openOutput } from '../../../support/services/drive.ts';
 import { scratch } from '../../../support/services/process.ts';
+import { numbered } from '../../../support/spool.ts';
 
 const ROLE = 'arn:aws:iam::123456789012:role/falco';
 const OWN = { accesskeyid: 'AKIDOWN', secretaccesskey: 'own-secret' };
@@ -33,6 +38,7 @@ beforeEach(async () => {
   vi.stubEnv('AWS_EC2_METADATA_SERVICE_ENDPOINT', identities.origin);
 });
 afterEach(async () => {
+  vi.useRealTimers();
   vi.unstubAllEnvs();
   await identities.close();
   await folder.remove();
@@ -41,7 +47,7 @@ afterEach(async () => {
 const keysOf = async (settings: object) => {
   const keys = await keySource({ region: '', ...NONE, ...settings }, 'eu-west-1', Date.now);
   expect(identities.asked).toEqual([]);
-  return keys();
+  return keys.get();
 };
 const file = async (name: string, text: string) => {
   const path = join(folder.path, name);
@@ -61,6 +67,49 @@ describe('a role', () => {
     vi.stubEnv('AWS_CONTAINER_AUTHORIZATION_TOKEN', 'pod-token');
     expect(await keysOf({ rolearn: ROLE, externalid: 'external' })).toMatchObject({ accessKeyId: 'STS1' });
     expect(identities.asked).toEqual(['GET /pod', 'AssumeRole by POD1']);
+  });
+
+  test('is assumed anew after a question that was never answered', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.stubEnv('AWS_WEB_IDENTITY_TOKEN_FILE', await file('token', 'web-token'));
+    vi.stubEnv('AWS_ROLE_ARN', ROLE);
+    for (const settings of [NONE, { ...OWN, rolearn: ROLE, externalid: 'external' }]) {
+      const keys = await keySource({ region: '', ...settings }, 'eu-west-1', Date.now);
+      identities.asked.length = 0;
+      identities.isSilent = true;
+      const asked = [keys.get(), keys.get()].map(waiting => waiting.catch(failure => failure));
+      await expect.poll(() => identities.asked).toHaveLength(1);
+      vi.advanceTimersByTime(20_000);
+      for (const error of await Promise.all(asked))
+        expect(error).toMatchObject({ name: 'RetriableError', message: expect.stringContaining('20 s') });
+      identities.isSilent = false;
+      expect(await keys.get()).toMatchObject({ sessionToken: 'temporary-token' });
+    }
+  });
+
+  test('is assumed anew when a service says that the keys have ended', async () => {
+    const sink = await HttpSink.listen(always(400, '{"__type":"ExpiredTokenException"}'));
+    const definition = kinesis as OutputDefinition;
+    const config = configOf(definition, {
+      ...definition.example,
+      ...OWN,
+      rolearn: ROLE,
+      externalid: 'external',
+      checkidentity: false,
+    });
+    const { output } = await openAgainst(definition, sink, { config });
+    const send = () => output.send([numbered(1)], { signal: patience(), attempt: 1 });
+    await expect(send()).rejects.toMatchObject({ name: 'RetriableError', reason: 'auth' });
+    sink.reply = always(200, '{}');
+    await send();
+    await send();
+    const signers = sink.requests.map(
+      ({ headers }) => /Credential=([^/]+)/.exec(headers.authorization!)?.[1],
+    );
+    expect(signers).toEqual(['STS1', 'STS2', 'STS2']);
+    await output.close!();
+    await closeClients();
+    await sink.close();
   });
 
   test('that may not be assumed is told as such, and nothing of the answer', async () => {

@@ -77,13 +77,13 @@ describe('credentials', () => {
       },
       () => now,
     );
-    await Promise.all([keys(), keys(), keys()]);
+    await Promise.all([keys.get(), keys.get(), keys.get()]);
     expect(asked).toBe(1);
     now = 3_000_000;
-    await keys();
+    await keys.get();
     expect(asked).toBe(1);
     now = 3_400_000;
-    await keys();
+    await keys.get();
     expect(asked).toBe(2);
   });
 
@@ -97,12 +97,12 @@ describe('credentials', () => {
       },
       () => now,
     );
-    await keys();
+    await keys.get();
     works = false;
     now = 900_000;
-    expect(await keys()).toMatchObject({ accessKeyId: 'A' });
+    expect(await keys.get()).toMatchObject({ accessKeyId: 'A' });
     now = 1_000_001;
-    const error = await keys().catch(failure => failure);
+    const error = await keys.get().catch(failure => failure);
     expect(error).toBeInstanceOf(RetriableError);
     expect(error).toMatchObject({ reason: 'auth' });
     expect(error.message).not.toContain('S3cret');
@@ -121,7 +121,7 @@ describe('credentials', () => {
       () => now,
     );
     const sendFor = async (ms: number) => {
-      for (const end = now + ms; now < end; now += 1000) await keys();
+      for (const end = now + ms; now < end; now += 1000) await keys.get();
     };
     await sendFor(120_000);
     expect(asked).toBe(1);
@@ -136,7 +136,7 @@ describe('credentials', () => {
   test('of the settings are used as they are', async () => {
     const settings = { region: '', accesskeyid: 'AK', secretaccesskey: 'SK', rolearn: '' };
     const keys = await keySource(settings, 'eu-west-1', () => 0);
-    expect(await keys()).toEqual({ accessKeyId: 'AK', secretAccessKey: 'SK' });
+    expect(await keys.get()).toEqual({ accessKeyId: 'AK', secretAccessKey: 'SK' });
   });
 
   test('come from the SDK when there are none in the settings', async () => {
@@ -148,7 +148,7 @@ describe('credentials', () => {
         'eu-west-1',
         () => 0,
       );
-      expect(await keys()).toMatchObject({ accessKeyId: 'ENV', secretAccessKey: 'x', sessionToken: 'T' });
+      expect(await keys.get()).toMatchObject({ accessKeyId: 'ENV', secretAccessKey: 'x', sessionToken: 'T' });
     } finally {
       process.env = before;
     }
