@@ -114,13 +114,17 @@ async function connect({ host, port }: DatagramSocketOptions, turn: number): Pro
   const addresses = await lookup(host, { all: true });
   const { address, family } = addresses[turn % addresses.length]!;
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4').unref();
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', reject);
-    socket.connect(port, address, () => {
-      socket.off('error', reject);
-      resolve();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      // What the types do not know: a failure of the connecting itself comes here, and not as an event.
+      const connected = (error?: Error) => (error ? reject(error) : resolve());
+      socket.connect(port, address, connected);
     });
-  });
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
   const refusal = new AbortController();
   socket.on('error', error => refusal.abort(error));
   return { socket, refused: refusal.signal, sinceMs: performance.now() };

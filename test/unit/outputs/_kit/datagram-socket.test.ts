@@ -71,6 +71,14 @@ describe('datagrams', () => {
     await expect.poll(() => got).toEqual(['a']);
   });
 
+  test('a host that cannot be reached is told by the probe', async () => {
+    // Linux lets nobody connect there who has not asked for broadcasts.
+    await expect(sender(9, '255.255.255.255').probe(signal())).rejects.toMatchObject({
+      name: 'RetriableError',
+      reason: 'network',
+    });
+  });
+
   test('a name that is not known', async () => {
     await expect(sender(1, 'nowhere.invalid').send([Buffer.from('a')], signal())).rejects.toMatchObject({
       name: 'RetriableError',
