@@ -1,7 +1,9 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { SpoolConfig } from '../../../src/core/config/types.ts';
+import { Acks } from '../../../src/core/spool/jetstream/acks.ts';
 import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';
+import type { Session } from '../../../src/core/spool/jetstream/link.ts';
 import { fromToken, namesOf, toToken } from '../../../src/core/spool/jetstream/names.ts';
 import { Progress } from '../../../src/core/spool/jetstream/progress.ts';
 import { Publisher } from '../../../src/core/spool/jetstream/publisher.ts';
@@ -236,6 +238,29 @@ describe('a shared rate limit', () => {
     expect(taken).toBeGreaterThan(10 * 60 - 5);
     expect(taken).toBeLessThanOrEqual(10 * 60 + 5);
   });
+});
+
+test('answers about a new stream outlive a confirmation that began with the old one', async () => {
+  vi.useFakeTimers();
+  const connect = () => {
+    const sent: string[] = [];
+    const flushed = Promise.withResolvers<void>();
+    const connection = { publish: (reply: string) => sent.push(reply), flush: () => flushed.promise };
+    return { sent, flushed, session: { connection } as unknown as Session };
+  };
+  const [before, after] = [connect(), connect()];
+  const acks = new Acks();
+  acks.up(before.session);
+  acks.ack('old');
+  await vi.advanceTimersByTimeAsync(100);
+  acks.forget();
+  acks.ack('new');
+  before.flushed.resolve();
+  await vi.advanceTimersByTimeAsync(0);
+  acks.down();
+  acks.up(after.session);
+  expect(after.sent).toEqual(['new']);
+  vi.useRealTimers();
 });
 
 test('what is recent is remembered for its time, not for ever', () => {

@@ -102,11 +102,13 @@ export class Acks {
   /** The server takes what comes over a connection in order: its answer says that it has had all before. */
   async #confirm(): Promise<void> {
     const connection = this.#connection;
-    const count = this.#open.length;
+    const open = this.#open;
+    const count = open.length;
     if (!connection || count === 0) return;
     try {
       await connection.flush();
-      if (this.#connection === connection) this.#open.splice(0, count);
+      // Another list: those that were asked about are forgotten, and of what it holds nothing is known.
+      if (this.#connection === connection && this.#open === open) open.splice(0, count);
     } catch {
       // The connection broke: they are sent again over the next one.
     }
