@@ -6,6 +6,7 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type * as Transport from '@nats-io/transport-node';
 import type { Logger } from '../../contract.ts';
 import { toFailure } from '../../nats/failures.ts';
+import { UnfitStreamError } from './setup.ts';
 
 export interface Session {
   connection: Transport.NatsConnection;
@@ -154,8 +155,7 @@ export class Link {
   }
 
   #failed(error: unknown): void {
-    const isOurs = error instanceof Error && error.message.startsWith('the stream ');
-    this.#tell(isOurs ? error.message : toFailure(error).message);
+    this.#tell(error instanceof UnfitStreamError ? error.message : toFailure(error).message);
   }
 
   /** Logs a new reason once. */

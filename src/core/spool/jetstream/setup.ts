@@ -63,6 +63,11 @@ const COMMON = {
   allow_direct: true,
 };
 
+/** A stream of that name is there and cannot serve. The message is for users. */
+export class UnfitStreamError extends Error {
+  override readonly name = 'UnfitStreamError';
+}
+
 /** The settings in which a stream is not as it should be. */
 export function differences(found: StreamConfig, wanted: Wanted): string[] {
   return Object.entries(wanted)
@@ -76,7 +81,7 @@ export function differences(found: StreamConfig, wanted: Wanted): string[] {
 /**
  * Makes the stream, or brings it in line. A server that does not allow the change is lived with as long as the stream
  * takes our alerts and keeps them.
- * @throws JetStreamApiError when the server refuses to make it, Error when it is of no use
+ * @throws JetStreamApiError when the server refuses to make it, UnfitStreamError when it is of no use
  */
 export async function ensureStream(
   manager: JetStreamManager,
@@ -97,7 +102,7 @@ export async function ensureStream(
     return changed;
   } catch (error) {
     const unfit = unfitness(found.config, wanted);
-    if (unfit) throw new Error(unfit, { cause: error });
+    if (unfit) throw new UnfitStreamError(unfit, { cause: error });
     log.warn(
       { stream: wanted.name, differ, error: (error as Error).message },
       'the stream differs from the configuration and cannot be changed; it is used as it is',
