@@ -1,5 +1,4 @@
 /** What a command writes to and reads from: handed in, so that commands can be run with plain values. */
-import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
 
 /** The process's environment variables. */
@@ -7,7 +6,7 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 /** The terminal, or what stands for it. */
 export interface Io {
-  /** Writes results; resolves when more may be written. */
+  /** Writes results; resolves when they are written, or nobody reads them any more. */
   print(text: string): Promise<void>;
   /** Writes what is said about the work: errors, progress. */
   note(text: string): void;
@@ -15,7 +14,7 @@ export interface Io {
   colours: boolean;
   /** Characters in a line; undefined when results do not go to a terminal. */
   columns: number | undefined;
-  /** Aborted when a command that goes on by itself has to end. */
+  /** Aborted when nobody reads the results any more: a command that goes on by itself has to end. */
   signal: AbortSignal;
 }
 
@@ -29,17 +28,18 @@ export interface Context {
 export function processIo(env: Env): Io {
   const { stdout, stderr } = process;
   const closed = new AbortController();
-  // `tiercel tail | head`: the reader has seen enough, which is no failure.
+  // `tiercel tail | head`: the reader has seen enough, which is no failure. Other errors are for whoever has written.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    closed.abort();
+    if (error.code === 'EPIPE') closed.abort();
   });
   return {
-    async print(text) {
-      if (!stdout.write(text) && !closed.signal.aborted) {
-        await once(stdout, 'drain', { signal: closed.signal }).catch(() => undefined);
-      }
-    },
+    print: text =>
+      new Promise((resolve, reject) => {
+        stdout.write(text, error => {
+          if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') reject(error);
+          else resolve();
+        });
+      }),
     note: text => void stderr.write(text),
     colours: wantsColours(stdout, env),
     columns: stdout.isTTY ? stdout.columns : undefined,

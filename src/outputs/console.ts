@@ -30,11 +30,27 @@ export function toLine(alert: Alert, color: boolean): string {
   );
 }
 
+/** Every failure is one to try again: after a new start, or with room on the disk, there is somebody to read what waited. */
+function print(text: string): Promise<void> {
+  const { stdout } = process;
+  return new Promise((resolve, reject) => {
+    const fail = (why: string, cause?: unknown) =>
+      reject(new RetriableError(`the standard output ${why}`, { reason: 'other', cause }));
+    // Each try would otherwise add to what the stream keeps in memory for a reader that does not read.
+    if (stdout.writableNeedDrain) return fail('has not taken earlier lines yet');
+    stdout.write(text, (error?: NodeJS.ErrnoException | null) => {
+      if (!error) resolve();
+      else if (error.code === 'EPIPE') fail('is closed: nobody reads it until the next start', error);
+      else fail(`does not take it (${error.code ?? error.message})`, error);
+    });
+  });
+}
+
 export default defineOutput({
   name: 'console',
   title: 'Console',
   category: 'other',
-  docs: 'Prints alerts on the standard output; on by itself while there is neither a configuration file nor an output.',
+  docs: 'Prints alerts on the standard output; on by itself while there is neither a configuration file nor an output. Once nobody reads it, alerts wait for the next start.',
   keys: z.object({
     enabled: flag('Turns the output on.'),
     format: oneOf(
@@ -51,20 +67,10 @@ export default defineOutput({
     const json = config.format === 'json';
     const color = terminal && !process.env.NO_COLOR;
     return {
-      send: alerts =>
-        new Promise((resolve, reject) => {
-          const lines = alerts.map(alert => (json ? alert.json : toLine(alert, color)));
-          process.stdout.write(`${lines.join('\n')}\n`, error =>
-            error
-              ? reject(
-                  new RetriableError('the standard output does not take it', {
-                    reason: 'other',
-                    cause: error,
-                  }),
-                )
-              : resolve(),
-          );
-        }),
+      send: alerts => {
+        const lines = alerts.map(alert => (json ? alert.json : toLine(alert, color)));
+        return print(`${lines.join('\n')}\n`);
+      },
     };
   },
   example: { enabled: true },

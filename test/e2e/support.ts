@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { freePort } from '../support/services/process.ts';
@@ -87,6 +88,11 @@ export class TestDaemon {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** What reads the daemon's standard output. */
+  get stdoutReader(): Readable {
+    return this.#child!.stdout!;
   }
 
   async get(path: string): Promise<{ status: number; text: string }> {

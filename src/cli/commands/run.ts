@@ -2,9 +2,9 @@
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
 
-export async function runDaemon(options: { configFile?: string }, { env, io }: Context): Promise<ExitCode> {
+export async function runDaemon(options: { configFile?: string }, { env }: Context): Promise<ExitCode> {
   // Before anything is opened: a signal during the start is not lost.
-  const stop = stopSignal(io.signal);
+  const stop = stopSignal();
   const reload = { asked: false };
   process.on('SIGHUP', () => {
     reload.asked = true;
@@ -19,11 +19,13 @@ export async function runDaemon(options: { configFile?: string }, { env, io }: C
   if (reload.asked) onHangUp();
   await stop;
   await daemon.stop();
+  // Who has the standard output and does not read it would keep the process for ever.
+  if (process.stdout.writableLength > 0) process.exit(EXIT.ok);
   return EXIT.ok;
 }
 
 /** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
-function stopSignal(signal: AbortSignal): Promise<void> {
+function stopSignal(): Promise<void> {
   return new Promise(resolve => {
     let asked = false;
     const onSignal = (_name: NodeJS.Signals, number: number) => {
@@ -33,6 +35,5 @@ function stopSignal(signal: AbortSignal): Promise<void> {
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
-    signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
