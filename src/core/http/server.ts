@@ -8,6 +8,7 @@ import { sendText } from './answer.ts';
 import { Auth } from './auth.ts';
 import type { Backend, IngestObserver } from './backend.ts';
 import { FastLane } from './fast-lane.ts';
+import { Handshakes } from './handshakes.ts';
 import { Ingest, type Settings } from './ingest.ts';
 import { applyLimits, bind, createListener } from './listener.ts';
 import { answerProbe } from './probes.ts';
@@ -72,6 +73,7 @@ class TiercelServer implements HttpServer {
   readonly #shownPaths = new WeakMap<IncomingMessage, string>();
   /** Connections that no request has come over yet. */
   readonly #unused = new Set<Socket>();
+  readonly #handshakes = new Handshakes();
   /** Connections that something else than alerts was asked for over. */
   readonly #pages = new WeakSet<Socket>();
   #servers: Server[] = [];
@@ -171,6 +173,7 @@ class TiercelServer implements HttpServer {
       },
       fast: served('/') === '/' ? this.#fast : undefined,
     });
+    if (tls) this.#handshakes.watch(server as https.Server);
     this.#servers.push(server);
     return server;
   }
@@ -276,12 +279,16 @@ class TiercelServer implements HttpServer {
     // Node does not call a connection idle that is still to send its first request, such as a browser opens ahead.
     const unused = setTimeout(() => {
       for (const socket of this.#unused) socket.destroy();
+      this.#handshakes.destroy();
     }, UNUSED_GRACE_MS);
+    const { promise: killed, resolve } = Promise.withResolvers<void>();
     const kill = setTimeout(() => {
       this.#fast.destroy();
+      this.#handshakes.destroy();
       this.#forEach(server => server.closeAllConnections());
+      resolve();
     }, graceMs);
-    await Promise.all(closed);
+    await Promise.race([Promise.all(closed), killed]);
     clearInterval(sweep);
     clearTimeout(unused);
     clearTimeout(kill);

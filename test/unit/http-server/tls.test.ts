@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import https from 'node:https';
+import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type SecureVersion } from 'node:tls';
@@ -91,6 +93,35 @@ it('tells of plain HTTP that comes to it', async () => {
   expect(rig.server.refusals()).toMatchObject([
     { reason: 'bad_request', message: expect.stringContaining('https://') },
   ]);
+});
+
+describe('a client that never ends its handshake', () => {
+  /** Connected, and known to the server: a later connection has been served. */
+  async function silentClient(...said: Buffer[]) {
+    rig = await startServer({ tls: tls() });
+    const socket = connectPlain(rig.port, '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    for (const piece of said) socket.write(piece);
+    await secure('/ping');
+    return { closed: once(socket.resume(), 'close') };
+  }
+
+  // Far more than the test may take.
+  it.each([
+    ['says nothing', []],
+    ['says half a hello', [Buffer.from('1603010200', 'hex')]],
+  ])('%s: closing does not wait for it', async (_name, said) => {
+    const { closed } = await silentClient(...said);
+    await rig!.server.close(600_000);
+    await closed;
+  });
+
+  it('is cut off with the grace', async () => {
+    const { closed } = await silentClient();
+    await rig!.server.close(10);
+    await closed;
+  });
 });
 
 describe('client certificates', () => {
