@@ -1,5 +1,6 @@
 /** The composition root: configuration → log → outputs → server, and the way back down on stop. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { sealAlert } from './core/alert.ts';
 import { loadConfig } from './core/config/load.ts';
 import type { Config } from './core/config/types.ts';
@@ -292,8 +293,11 @@ class Running implements Daemon, Backend {
     const deadline = performance.now() + graceMs;
     this.log.info({ graceMs }, 'stopping');
     this.#watch?.close();
-    await this.#server.close(graceMs);
+    const closed = this.#server.close(graceMs);
+    // A sender that is slow must not leave the outputs without time for what they have in flight.
+    await Promise.race([closed, pause(graceMs / 2, undefined, { ref: false })]);
     await this.#fleet.stop(Math.max(0, deadline - performance.now()));
+    await closed;
     // With the fleet, a reload that was under way has come to its end.
     await this.#reloading.catch(() => {});
     await this.#spool.close();

@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { numbered, Sink, TestDaemon, until } from './support.ts';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+test('a sender that does not finish its request takes no time from the tries in flight', async () => {
+  const sink = await new Sink().start();
+  const daemon = new TestDaemon();
+  cleanups.push(
+    () => daemon.remove(),
+    () => sink.stop(),
+  );
+  let cutOff = 0;
+  sink.behaviour = (_request, response) => {
+    response.on('close', () => {
+      if (!response.writableFinished) cutOff++;
+    });
+    setTimeout(() => response.end('ok'), 1_000);
+  };
+  await daemon.start({
+    webhook: { address: sink.url, delivery: { concurrency: 1 } },
+    shutdown: { grace: '6s' },
+  });
+  for (let n = 0; n < 12; n++) await daemon.post(numbered(n));
+  const sender = connect(daemon.port, '127.0.0.1');
+  sender.on('error', () => {});
+  await once(sender, 'connect');
+  sender.write('POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{');
+  await until('some have been tried', () => sink.received.size > 0);
+  expect(await daemon.end()).toBe(0);
+  sender.destroy();
+  // The next try begins right after the one before: at any moment there is one to be cut off.
+  expect(sink.received.size).toBeLessThan(12);
+  expect(cutOff).toBe(0);
+});
