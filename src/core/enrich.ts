@@ -14,7 +14,7 @@ import { compareText } from './template/value.ts';
 
 export interface EnrichDeps {
   log: Logger;
-  clock: Pick<Clock, 'now'>;
+  clock: Pick<Clock, 'monotonic'>;
   /** Told that a templated field could not be rendered for an alert. */
   templateFailed?(field: string): void;
 }

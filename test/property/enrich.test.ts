@@ -35,7 +35,7 @@ it('no alert and no configuration make it throw, and what comes out is an alert'
   fc.assert(
     fc.property(config, alertText, (settings, text) => {
       const draft = parseAlert(text).draft!;
-      createEnricher(settings, { log: recordingLogger(), clock: { now: () => 0 } })(draft);
+      createEnricher(settings, { log: recordingLogger(), clock: { monotonic: () => 0 } })(draft);
       const alert = sealAlert(draft);
       expect(JSON.stringify(decodeAlert(alert.bytes).outputFields)).toBe(JSON.stringify(alert.outputFields));
       expect(alert.source).not.toBe('');

@@ -21,7 +21,7 @@ function enriched(
   fieldsText?: string,
 ): Alert {
   const draft = draftOf(parts, fieldsText);
-  createEnricher({ ...NOTHING, ...config }, { log: recordingLogger(), clock: { now: () => 0 } })(draft);
+  createEnricher({ ...NOTHING, ...config }, { log: recordingLogger(), clock: { monotonic: () => 0 } })(draft);
   return sealAlert(draft);
 }
 
@@ -63,7 +63,7 @@ describe('custom fields and tags', () => {
   it('does not gather tags over alerts', () => {
     const enrich = createEnricher(
       { ...NOTHING, customTags: ['x'] },
-      { log: recordingLogger(), clock: { now: () => 0 } },
+      { log: recordingLogger(), clock: { monotonic: () => 0 } },
     );
     const drafts = [draftOf(), draftOf()];
     for (const draft of drafts) enrich(draft);
@@ -98,7 +98,7 @@ describe('templated fields', () => {
     const now = { ms: 0 };
     const enrich = createEnricher(
       { ...NOTHING, templatedFields: { bad: '{{ slice .a 5 9 }}', good: 'x' } },
-      { log, clock: { now: () => now.ms }, templateFailed: field => failed.push(field) },
+      { log, clock: { monotonic: () => now.ms }, templateFailed: field => failed.push(field) },
     );
     const run = () => {
       const draft = draftOf({}, '{"a":"b"}');

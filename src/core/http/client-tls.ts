@@ -67,19 +67,17 @@ const CHECK_MS = 10_000;
 /** The secure context of one output's connections; made anew when its files have changed. */
 export class ClientTls {
   readonly #config: ServerTls;
-  readonly #now: () => number;
   #settings: TlsSettings;
   #context: SecureContext | undefined;
   #stamp: string;
-  #checkedAt: number;
+  /** On the monotonic clock. */
+  #checkedAt = performance.now();
 
   /** @throws Error as readTls does */
-  constructor(config: ServerTls, now: () => number = Date.now) {
+  constructor(config: ServerTls) {
     this.#config = config;
-    this.#now = now;
     this.#stamp = this.#stampOf();
     this.#settings = readTls(config);
-    this.#checkedAt = now();
     // Files that do not fit are told of at the start, not with the first alert.
     if (this.#stamp !== '' || config.pem) this.#context = this.#contextOf(this.#settings);
   }
@@ -97,7 +95,7 @@ export class ClientTls {
   }
 
   #refresh(): void {
-    const now = this.#now();
+    const now = performance.now();
     if (now - this.#checkedAt < CHECK_MS) return;
     this.#checkedAt = now;
     const stamp = this.#stampOf();

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from '../contract.ts';
+import { createLogLimit, type LogLimit } from '../log-limit.ts';
 import type { IngestObserver, RequestRefusal } from './backend.ts';
 
 /** What a refusal shows of its request. */
@@ -28,17 +29,15 @@ const KEPT = 100;
 const LONGEST_TEXT = 200;
 /** A message may quote what was sent. */
 const LONGEST_MESSAGE = 1000;
-const LOG_EVERY_MS = 60_000;
 
 export class Refusals {
   readonly #observer: IngestObserver;
-  readonly #log: Logger;
+  readonly #log: LogLimit;
   readonly #ring: RefusedRequest[] = [];
-  readonly #logged = new Map<RequestRefusal, { at: number; hidden: number }>();
 
   constructor(observer: IngestObserver, log: Logger) {
     this.#observer = observer;
-    this.#log = log;
+    this.#log = createLogLimit(log, { monotonic: () => performance.now() });
   }
 
   /** The last refusals, oldest first. */
@@ -90,17 +89,10 @@ export class Refusals {
   }
 
   // A sender that is set up wrongly is refused again and again: one line a minute for each reason says it all.
-  #write(refused: RefusedRequest, error: unknown): void {
-    const last = this.#logged.get(refused.reason);
-    if (last && refused.at - last.at < LOG_EVERY_MS) {
-      last.hidden++;
-      return;
-    }
-    this.#logged.set(refused.reason, { at: refused.at, hidden: 0 });
-    const { reason, message, path, sender } = refused;
-    const fields = { reason, path, sender, ...(last?.hidden ? { more: last.hidden } : {}) };
-    if (error === undefined) this.#log.warn(fields, `refused: ${message}`);
-    else this.#log.error({ ...fields, err: error }, `refused: ${message}`);
+  #write({ reason, message, path, sender }: RefusedRequest, error: unknown): void {
+    const fields = { reason, path, sender };
+    if (error === undefined) this.#log.warn(reason, fields, `refused: ${message}`);
+    else this.#log.error(reason, { ...fields, err: error }, `refused: ${message}`);
   }
 }
 

@@ -59,10 +59,10 @@ function authorizer(access: ClusterAccess, { clock }: Pick<Host, 'clock'>): () =
   let known = token;
   let readAt = Number.NEGATIVE_INFINITY;
   return () => {
-    if (clock.now() - readAt >= TOKEN_MS) {
+    if (clock.monotonic() - readAt >= TOKEN_MS) {
       try {
         known = readFileSync(tokenFile, 'utf8').trim();
-        readAt = clock.now();
+        readAt = clock.monotonic();
       } catch (error) {
         if (known === '')
           throw new RetriableError('the token file cannot be read', { reason: 'auth', cause: error });

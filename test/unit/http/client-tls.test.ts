@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ClientTls } from '../../../src/core/http/client-tls.ts';
 import { type Certs, makeCerts } from '../../support/certs.ts';
 import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
@@ -20,6 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 afterEach(async () => {
+  vi.useRealTimers();
   await closeClients();
   await Promise.all(sinks.splice(0).map(sink => sink.close()));
 });
@@ -123,20 +124,22 @@ describe('our certificate', () => {
       await Promise.all([copyFile(cert, certFile), copyFile(key, keyFile)]);
       await Promise.all([utimes(certFile, at, at), utimes(keyFile, at, at)]);
     };
-    let now = 0;
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
     await write(certs.otherClientCert, certs.otherClientKey, 1000);
     const config = { verify: true, caFiles: [certs.ca], certFile, keyFile, serverName: '' };
-    const tls = new ClientTls(config, () => now);
+    const tls = new ClientTls(config);
+    // The clock that people see is set back.
+    vi.setSystemTime(0);
     const first = tls.options().secureContext;
     await write(certs.clientCert, certs.clientKey, 2000);
     expect(tls.options().secureContext).toBe(first);
-    now += 10_000;
+    vi.advanceTimersByTime(10_000);
     const second = tls.options().secureContext;
     expect(second).not.toBe(first);
 
     // Half written: what was read before stays in use.
     await copyFile(certs.otherClientKey, keyFile);
-    now += 10_000;
+    vi.advanceTimersByTime(10_000);
     expect(tls.options().secureContext).toBe(second);
   });
 });
