@@ -253,6 +253,8 @@ class Running implements Daemon, Backend {
     if (this.#stopping) return;
     try {
       const config = readConfig(this.#options);
+      // A change from now on is to be told, however long the outputs take to stop.
+      await this.#watch?.update(config.files);
       this.#redact = createRedactor([...this.#config.secrets, ...config.secrets]);
       this.log.setRedactor(this.#redact);
       const needRestart = this.#server.reconfigure(config.server);
@@ -263,7 +265,6 @@ class Running implements Daemon, Backend {
       this.#metrics.configure(config);
       this.#pipeline.reconfigure(this.#stages());
       const { started, stopped } = await this.#fleet.reconcile(config.outputs, config.shutdownGraceMs);
-      await this.#watch?.update(config.files);
       if (needRestart.length > 0)
         this.log.warn({ settings: needRestart }, 'changed settings that want a restart');
       this.log.info({ started, stopped }, 'configuration reloaded');

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { freePort } from '../support/services/process.ts';
-import { Load, numbered, TestDaemon, until, withTwoSinks } from './support.ts';
+import { healthy, Load, numbered, TestDaemon, until, withTwoSinks } from './support.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -86,6 +87,43 @@ test('a stop while a reload waits for a hanging output: no more alerts are taken
   for (const answer of answers) answer();
   expect(await ended).toBe(0);
   expect(daemon.logs).toContain('"started":["webhook.b"],"stopped":["webhook.a","webhook.b"]');
+}, 60_000);
+
+test('a secret that changes while the reload that brought it waits for a hanging output is taken up after it', async () => {
+  const { first, second, daemon } = await scene();
+  const answers: (() => void)[] = [];
+  first.behaviour = (_request, response) => void answers.push(() => response.end('ok'));
+  const tokens = new Set<unknown>();
+  second.behaviour = (request, response) => {
+    tokens.add(request.headers.token);
+    response.end('ok');
+  };
+  const secret = join(daemon.dir, 'token');
+  writeFileSync(secret, 'old');
+  const config = (version: string, token: string) => ({
+    webhook: [
+      { name: 'a', address: first.url, customheaders: { version } },
+      { name: 'b', address: second.url, customheaders: { token } },
+    ],
+    shutdown: { grace: '10m' },
+    delivery: { timeout: '10m' },
+  });
+  await daemon.start(config('1', 'none'));
+  await daemon.post(numbered(1));
+  await until('the first output hangs', () => answers.length === 1);
+  // No signal: the watch would ask for a second reload, which reads the secret anew anyway.
+  daemon.configure(config('2', `\${file:${secret}}`));
+  await until('the second output has the secret', async () => {
+    await daemon.post(numbered(2));
+    return tokens.has('old');
+  });
+  writeFileSync(secret, 'new');
+  first.behaviour = healthy;
+  for (const answer of answers) answer();
+  await until('the new secret is in use', async () => {
+    await daemon.post(numbered(3));
+    return tokens.has('new');
+  });
 }, 60_000);
 
 test('every reload tells that the spool is not what it is to be, until it is again what it was at the start', async () => {
