@@ -261,7 +261,7 @@ class Running implements Daemon, Backend {
       if (JSON.stringify(config.spool) !== this.#spoolSettings) needRestart.push('spool');
       this.#config = config;
       this.#tellWarnings();
-      this.log.setLevel(config.log.level);
+      this.log.configure(config.log);
       this.#metrics.configure(config);
       this.#pipeline.reconfigure(this.#stages());
       const { started, stopped } = await this.#fleet.reconcile(config.outputs, config.shutdownGraceMs);

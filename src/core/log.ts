@@ -9,8 +9,8 @@ import type { Logger } from './contract.ts';
 export interface RootLogger extends Logger {
   /** A logger whose lines all carry these fields too. */
   child(fields: Record<string, unknown>): RootLogger;
-  /** Changes the level of this logger, the one it came from and all others that did. */
-  setLevel(level: LogConfig['level']): void;
+  /** Changes level and format of this logger, the one it came from and all others that did. */
+  configure(config: LogConfig): void;
   /** Uses another function to mask secrets, likewise everywhere: a new configuration has new secrets. */
   setRedactor(redact: (text: string) => string): void;
 }
@@ -28,6 +28,8 @@ const MAX_CAUSES = 5;
 interface Shared {
   threshold: number;
   redact(text: string): string;
+  target: DestinationStream;
+  configure(config: LogConfig): void;
 }
 
 /**
@@ -41,10 +43,16 @@ export function createLogger(
   redact: (text: string) => string,
   out: LogDestination = standardError(),
 ): RootLogger {
-  const shared: Shared = { threshold: LEVELS[config.level], redact };
-  const isPretty = config.format === 'pretty' || (config.format === 'auto' && out.isTTY === true);
-  const target = isPretty ? prettyStream(out) : out;
-  const masked = { write: (line: string) => target.write(shared.redact(line)) };
+  const shared: Shared = {
+    threshold: LEVELS[config.level],
+    redact,
+    target: targetOf(config, out),
+    configure(changed) {
+      shared.threshold = LEVELS[changed.level];
+      shared.target = targetOf(changed, out);
+    },
+  };
+  const masked = { write: (line: string) => shared.target.write(shared.redact(line)) };
   const logger = pino(
     {
       level: 'debug',
@@ -71,9 +79,7 @@ function wrap(logger: PinoLogger, shared: Shared): RootLogger {
     warn: at('warn'),
     error: at('error'),
     child: fields => wrap(logger.child(fields), shared),
-    setLevel(level) {
-      shared.threshold = LEVELS[level];
-    },
+    configure: shared.configure,
     setRedactor(redact) {
       shared.redact = redact;
     },
@@ -86,6 +92,11 @@ function standardError(): LogDestination {
   // A reader that has gone away is no reason to stop delivering.
   stream.on('error', () => {});
   return { write: line => stream.write(line), isTTY: process.stderr.isTTY };
+}
+
+function targetOf({ format }: LogConfig, out: LogDestination): DestinationStream {
+  const isPretty = format === 'pretty' || (format === 'auto' && out.isTTY === true);
+  return isPretty ? prettyStream(out) : out;
 }
 
 /** pino-pretty in this process; loaded only when somebody reads along. */

@@ -71,7 +71,7 @@ describe('the level', () => {
     const { log, parsed } = logger({ level: 'warn' });
     const child = log.child({ output: 'slack' });
     child.info({}, 'quiet');
-    log.setLevel('debug');
+    log.configure({ level: 'debug', format: 'json' });
     child.debug({ n: 1 }, 'loud');
     expect(parsed()).toMatchObject([{ level: 'debug', output: 'slack', n: 1, message: 'loud' }]);
   });
@@ -94,6 +94,19 @@ describe('the format', () => {
     expect(text).toContain('output opened');
     expect(text).toContain('***');
     expect(text).not.toContain('wörd');
+  });
+
+  it('changes for all loggers of one root', () => {
+    const { log, lines } = logger();
+    const child = log.child({ output: 'slack' });
+    log.configure({ level: 'info', format: 'pretty' });
+    child.info({ key: SECRET }, 'for people');
+    log.configure({ level: 'info', format: 'json' });
+    child.info({}, 'for machines');
+    expect(() => JSON.parse(lines[0]!)).toThrow();
+    expect(lines[0]).toContain('for people');
+    expect(lines[0]).not.toContain('wörd');
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({ output: 'slack', message: 'for machines' });
   });
 
   it('is JSON where nobody reads along', () => {
