@@ -46,7 +46,8 @@ function deliveryText({ batch, batchBy, concurrency }: OutputDefinition): string
       : `Up to ${concurrency ?? 64} sends are in flight at a time`;
   if (batchBy) return `${flight}, one alert in each, or several where the keys above say so.`;
   if (!batch) return `${flight}, one alert in each.`;
-  return `${flight}, up to ${batch.items} alerts or ${Math.round(batch.bytes / 1024)} KiB in each.`;
+  const wait = batch.waitMs > 0 ? ` The first alert waits for others for ${batch.waitMs} ms at most.` : '';
+  return `${flight}, up to ${batch.items} alerts or ${Math.round(batch.bytes / 1024)} KiB in each.${wait}`;
 }
 
 /** Where `template.body` goes. */

@@ -219,6 +219,11 @@ export function wait(description: string, fallback: string) {
   return duration(description, fallback, MAX_WAIT_MS);
 }
 
+/** The same key without its default: undefined unless it is given. */
+export function withoutDefault<T extends z.ZodType>(schema: T) {
+  return described(z.union([z.undefined(), schema]), keyMeta(schema)!);
+}
+
 /** A number of bytes, written like `64MiB`. */
 export function size(description: string, fallback: string) {
   const expected = 'a size such as 512KiB, 64MiB or 1GiB';

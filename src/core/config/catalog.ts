@@ -36,6 +36,7 @@ export function flatKeys(keys: readonly DescribedKey[]): DescribedKey[] {
 }
 
 function written(meta: KeyMeta, value: unknown): unknown {
+  if (value === undefined) return undefined;
   if (meta.form === 'duration') return formatDuration(value as number);
   if (meta.form === 'size') return formatSize(value as number);
   return value;

@@ -118,7 +118,7 @@ export interface DeliveryKeys {
   retry: { maxage: number; attempts: number; min: number; max: number };
   breaker: { failures: number; max: number };
   ratelimit: { persecond: number; burst: number; shared: boolean };
-  batch: { items: number; bytes: number; wait: number };
+  batch: { items: number; bytes: number; wait?: number };
 }
 
 /** The output's own `delivery` over the global one over what the definition says. */
@@ -146,7 +146,7 @@ export function toDelivery(
 
   if (own) checkWaits(keys.retry, [...path, 'delivery'], section, problems);
   const limits = place.alone ? undefined : place.batch;
-  const batch = limits && toBatch(limits, keys, merged);
+  const batch = limits && toBatch(limits, keys);
   if (!limits && own && !isUnset(find(section, ['delivery', 'batch']))) {
     problems.warning(
       [...path, 'delivery', 'batch'],
@@ -195,18 +195,17 @@ function toConcurrency(
   section: Section,
 ): number {
   const own = !isUnset(find(section, ['delivery', 'concurrency']));
-  if (!own && !isUnset(find(section, ['maxconcurrentrequests'])))
-    return common.maxconcurrentrequests || UNLIMITED;
+  if (!own && common.maxconcurrentrequests !== undefined) return common.maxconcurrentrequests || UNLIMITED;
   return keys.concurrency || definition.concurrency || CONCURRENCY;
 }
 
 /** The definition's limits are those of the API: settings can only lower them. */
-function toBatch(limits: BatchLimits, keys: DeliveryKeys, merged: Section) {
+function toBatch(limits: BatchLimits, keys: DeliveryKeys) {
   const { items, bytes, wait } = keys.batch;
   return {
     items: Math.min(items || limits.items, limits.items),
     bytes: Math.min(bytes || limits.bytes, limits.bytes),
-    waitMs: isUnset(find(merged, ['batch', 'wait'])) ? limits.waitMs : wait,
+    waitMs: wait ?? limits.waitMs,
   };
 }
 

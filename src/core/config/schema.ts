@@ -17,13 +17,14 @@ import {
   text,
   url,
   wait,
+  withoutDefault,
 } from '../keys.ts';
 import { jetStreamShape } from './jetstream.ts';
 
 /** How alerts are delivered: for all outputs at the top, for one output in its own section. */
 export const deliveryShape = {
   timeout: wait('Longest time for one try.', '10s'),
-  concurrency: integer('Sends in flight at once; 0 leaves it to the output, 64 for most.', 0, {
+  concurrency: integer('Sends in flight at once; 0: as many as the output says, 64 for most.', 0, {
     max: 10_000,
   }),
   from: oneOf('Where an output that was not there before starts in the log.', ['now', 'beginning'], 'now'),
@@ -43,14 +44,13 @@ export const deliveryShape = {
     burst: integer('Alerts that may go at once after a pause; 0: as many as in one second.', 0),
     shared: flag('The limit holds for all replicas together; needs `spool.driver: jetstream`.'),
   }),
-  batch: group(
-    "How alerts are put together, where the output's API takes several; 0 leaves it to the output.",
-    {
-      items: integer('Most alerts in one send.', 0),
-      bytes: size('Most bytes of alerts in one send.', '0'),
-      wait: wait('How long the first alert waits for others.', '0s'),
-    },
-  ),
+  batch: group("How alerts are put together, where the output's API takes several.", {
+    items: integer('Most alerts in one send; 0: as many as the output says.', 0),
+    bytes: size('Most bytes of alerts in one send; 0: as many as the output says.', '0'),
+    wait: withoutDefault(
+      wait('How long the first alert waits for others; left out: as long as the output says; 0s: not.', '0s'),
+    ),
+  }),
 };
 
 /** The keys beside the outputs. */
@@ -138,18 +138,18 @@ export const settingsShape = {
     memorybytes: size('Most bytes kept in memory for all outputs together.', '16MiB'),
     segmentbytes: size('Bytes in one file of the log.', '32MiB'),
     history: group('Delivered alerts kept for replay and search.', {
-      bytes: size('At most this many bytes.', '256MiB'),
-      age: duration('At most this old.', '7d'),
+      bytes: size('At most this many bytes; 0: none.', '256MiB'),
+      age: duration('At most this old; 0: none.', '7d'),
     }),
     keepremoved: duration(
-      'How long the place of an output that was removed is kept, with what it has not sent, should it come back.',
+      'How long the place of an output that was removed is kept, with what it has not sent, should it come back; 0: given up at once.',
       '24h',
     ),
     ...jetStreamShape,
   }),
   deadletters: group('Alerts that were given up, kept to be looked at and sent again.', {
-    maxcount: integer('At most this many.', 100_000),
-    maxage: duration('At most this old.', '30d'),
+    maxcount: integer('At most this many; 0: no limit.', 100_000),
+    maxage: duration('At most this old; 0: no limit.', '30d'),
   }),
   log: group("Tiercel's own log.", {
     level: oneOf('Least severe messages shown.', ['debug', 'info', 'warn', 'error'], 'info'),
@@ -183,12 +183,12 @@ const commonShape = {
 const tlsShape = {
   checkcert: flag('False takes any certificate of the server. With `mutualtls` it is always checked.', true),
   mutualtls: flag('Shows the client certificate of `mutualtlsclient` or `mutualtlsfilespath`.'),
-  maxconcurrentrequests: integer(
-    "Sends in flight at once; 0: 256. falcosidekick's name for `delivery.concurrency`.",
-    64,
-    {
-      max: 65_535,
-    },
+  maxconcurrentrequests: withoutDefault(
+    integer(
+      "Sends in flight at once; 0: 256; left out: as `delivery.concurrency` says, for which this is falcosidekick's name.",
+      0,
+      { max: 65_535 },
+    ),
   ),
   tls: group('TLS of this output.', {
     ca: text("File with authorities trusted besides the system's, PEM."),

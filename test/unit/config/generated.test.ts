@@ -44,6 +44,24 @@ describe('tiercel.example.yaml', () => {
     expect(config.warnings).toEqual([]);
     expect(config.masked).toEqual(load('', { definitions: outputs }).masked);
   });
+
+  test('changes no output that is on when every line is taken', () => {
+    const env = {
+      KAFKA_HOSTPORT: 'kafka.example:9092',
+      KAFKA_TOPIC: 'falco',
+      LOKI_HOSTPORT: 'https://loki.example',
+      SLACK_WEBHOOKURL: 'https://slack.example',
+    };
+    const deliveries = (file: string) =>
+      load(file, { definitions: outputs, env }).outputs.map(({ id, delivery, fingerprint }) => ({
+        id,
+        delivery,
+        fingerprint,
+      }));
+    const taken = deliveries(text.replace(/^#(?! \S)/gm, ''));
+    expect(taken.map(({ id }) => id)).toEqual(['kafka', 'loki', 'slack']);
+    expect(taken).toEqual(deliveries(''));
+  });
 });
 
 describe('JSON Schema', () => {
