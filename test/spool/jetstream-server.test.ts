@@ -288,6 +288,17 @@ describeWith('a log on a NATS server', missingNats(), () => {
     expect(found.inactive_threshold ?? 0).toBe(0);
   });
 
+  test('the place of a removed output that is not to be kept goes at once', async () => {
+    const config = onServer();
+    const spool = await open(config, { removedMs: 0 });
+    const admin = await manager();
+    spool.consumer('gone');
+    await spool.append(numberedTo(3));
+    spool.retain([]);
+    await spool.trim();
+    await expect.poll(async () => (await admin.consumers.list(config.stream).next()).length).toBe(0);
+  });
+
   test('a consumer that somebody deletes is made again where it was', async () => {
     const spool = await open(onServer());
     const consumer = spool.consumer('a');

@@ -180,6 +180,9 @@ export async function setInactiveThreshold(
   await manager.consumers.update(stream, name, { ...config, inactive_threshold: nanos(ms) });
 }
 
+/** Longer than a replica that still has the output is between two pulls. */
+const LEAST_KEPT_MS = 1_000;
+
 /** Consumers of outputs that are not named are left to be removed after `ms`. Returns the outputs that this is new for. */
 export async function retainConsumers(
   manager: JetStreamManager,
@@ -187,15 +190,17 @@ export async function retainConsumers(
   outputs: ReadonlySet<string>,
   ms: number,
 ): Promise<Removed[]> {
+  // 0 is for ever to the server.
+  const keptMs = Math.max(ms, LEAST_KEPT_MS);
   const removed: Removed[] = [];
   for await (const info of manager.consumers.list(stream)) {
     const { name, config } = info;
     const output = fromToken(name);
     // Others may look into the stream too: theirs are no business of ours.
     if (!config.durable_name || toToken(output) !== name || outputs.has(output)) continue;
-    if (config.description !== `Output ${output}` || config.inactive_threshold === nanos(ms)) continue;
-    await setInactiveThreshold(manager, stream, config, ms);
-    removed.push({ output, alerts: info.num_pending + info.num_ack_pending, keptMs: ms });
+    if (config.description !== `Output ${output}` || config.inactive_threshold === nanos(keptMs)) continue;
+    await setInactiveThreshold(manager, stream, config, keptMs);
+    removed.push({ output, alerts: info.num_pending + info.num_ack_pending, keptMs });
   }
   return removed;
 }
