@@ -33,8 +33,8 @@ ${rows.map(line).join('\n')}
 ## The configuration
 
 Below \`config\` stands the configuration file as it is: [every key](../../docs/configuration-reference.md),
-[every output](../../docs/outputs/README.md). An output can be a list of instances. Keys marked secret go to a Secret,
-everything else to a ConfigMap. An empty value is the same as none.
+[every output](../../docs/outputs/README.md). An output can be a list of instances. Keys marked secret, and those
+that may hold a password, go to a Secret, everything else to a ConfigMap. An empty value is the same as none.
 
 Some defaults are those of the falcosidekick chart, where they are others than the daemon's. They count once something of
 the section is set:
