@@ -14,9 +14,10 @@ export interface Condition {
 
 export function readinessOf({ isStopping, spool, reloadError, outputs }: Condition): Readiness {
   const problems: Readiness['problems'] = [];
-  const { fault, remote } = spool;
+  const { fault, deadLetterFault, remote } = spool;
   if (isStopping) problems.push({ part: 'daemon', message: 'it is stopping', blocking: true });
   if (fault) problems.push({ part: 'spool', message: fault, blocking: true });
+  if (deadLetterFault) problems.push({ part: 'dead letters', message: deadLetterFault, blocking: false });
   if (remote?.detour !== undefined) {
     // Alerts are taken, and safe on this machine's disk: a balancer should go on sending them here.
     const message = `${remote.detour}; ${remote.buffered} alerts in the local buffer`;

@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type Behaviour, numbered, type Sink, type TestDaemon, until, withTwoSinks } from './support.ts';
 
@@ -65,4 +67,22 @@ test('letters of an output that is gone are said to be skipped; asked for by nam
   };
   expect(await change(daemon, 'dead-letters/replay', { output: 'webhook' })).toEqual(notFound);
   expect(await change(daemon, 'test', { output: 'webhook' })).toEqual(notFound);
+}, 60_000);
+
+test('a file of dead letters that cannot be opened is told by every page, and breaks none', async () => {
+  const [daemon, sink] = await withTwoSinks(cleanups);
+  mkdirSync(join(daemon.dataDir, 'dead-letters.sqlite'), { recursive: true });
+  await daemon.start({ webhook: { address: sink.url } });
+  const problem = { part: 'dead letters', message: expect.stringMatching(/unable to open/), blocking: false };
+  for (let asked = 0; asked < 3; asked++) {
+    expect(await daemon.json('/readyz')).toEqual({ ready: true, problems: [problem] });
+    expect(await daemon.json('/api/v1/status')).toMatchObject({
+      outputs: [{ id: 'webhook', deadLetters: 0 }],
+    });
+    expect((await daemon.get('/metrics')).text).toContain('tiercel_output_dead_letters{output="webhook"} 0');
+  }
+  expect((await daemon.get('/api/v1/dead-letters')).status).toBe(503);
+  expect(await daemon.post(numbered(1))).toBe(200);
+  await until('the alert is delivered', () => sink.missing([1].values()).length === 0);
+  expect(daemon.logs.match(/dead letters cannot be used; /g)).toHaveLength(1);
 }, 60_000);

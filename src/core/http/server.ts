@@ -197,7 +197,12 @@ class TiercelServer implements HttpServer {
       sendText(response, 404, '404 page not found\n');
       return;
     }
-    if (answerProbe(place, response, () => this.#options.backend.readiness())) return;
+    try {
+      if (answerProbe(place, response, () => this.#options.backend.readiness())) return;
+    } catch (error) {
+      this.#fail(response, error, 'a probe cannot be answered');
+      return;
+    }
     // What is served elsewhere is nothing special here.
     if (place === '/') request.url = '/';
     if (this.#app) this.#app(request, response);
@@ -244,11 +249,13 @@ class TiercelServer implements HttpServer {
         });
         this.#app(request, response);
       },
-      error => {
-        this.#options.log.error({ err: error }, 'the API cannot be loaded');
-        sendText(response, 500, 'internal error; the log has the details\n');
-      },
+      error => this.#fail(response, error, 'the API cannot be loaded'),
     );
+  }
+
+  #fail(response: ServerResponse, error: unknown, message: string): void {
+    this.#options.log.error({ err: error }, message);
+    sendText(response, 500, 'internal error; the log has the details\n');
   }
 
   #watch(server: https.Server, loaded: TlsFiles): void {

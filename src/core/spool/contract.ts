@@ -69,6 +69,8 @@ export interface SpoolStats {
   setAside: number;
   /** Why appends are not durable at present; undefined when all is well. */
   fault: string | undefined;
+  /** Why dead letters cannot be stored or read at present; absent when all is well, or nothing is known. */
+  deadLetterFault?: string | undefined;
   /** Where the log is on a server. */
   remote?: RemoteStats;
 }
@@ -164,10 +166,12 @@ export interface DeadLetterFilter {
 
 /** The box of alerts that were given up. */
 export interface DeadLetters {
+  /** Why letters cannot be stored or read at present; absent when all is well, or nothing is known. */
+  readonly fault?: string | undefined;
   add(letter: Omit<DeadLetter, 'id'>): Promise<number>;
   /** A page, newest first; none only when there are none. */
   list(filter?: DeadLetterFilter): Promise<DeadLetter[]>;
-  /** How many there are; where the box is shared, as far as this process knows. */
+  /** How many there are, as far as this process knows: the box may be shared, or not to be had. Never throws. */
   count(output?: string): number;
   /** How many letters fit, by output; exact where the box is shared, too. */
   tally(filter: DeadLetterFilter): Promise<ReadonlyMap<string, number>>;

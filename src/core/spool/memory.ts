@@ -116,6 +116,7 @@ export class MemorySpool implements Spool, LogReader {
       oldestAt: first?.appendedAt,
       setAside: 0,
       fault: undefined,
+      deadLetterFault: this.deadLetters.fault,
     };
   }
 

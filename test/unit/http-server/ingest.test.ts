@@ -76,6 +76,16 @@ it('tells whether it is ready, and why not', async () => {
   expect(JSON.parse(answer.body).problems).toMatchObject([{ part: 'spool', message: 'the disk is full' }]);
 });
 
+it('answers 500 when it cannot tell whether it is ready, and goes on', async () => {
+  rig = await startServer();
+  rig.backend.readiness = () => {
+    throw new Error('no idea');
+  };
+  expect(await call(`${rig.url}/readyz`)).toMatchObject({ status: 500 });
+  expect(rig.logged).toMatchObject([{ level: 'error', fields: { err: { message: 'no idea' } } }]);
+  expect((await call(`${rig.url}/healthz`)).status).toBe(200);
+});
+
 describe('what is no alert', () => {
   it.each([
     ['', 'empty', /empty/],

@@ -181,6 +181,7 @@ export class DiskSpool implements Spool, LogReader {
       oldestAt: entries > 0 ? this.timeAt(firstOffset) : undefined,
       setAside: this.#parts.setAside.count,
       fault: this.#newest.fault ?? this.#syncFault,
+      deadLetterFault: this.deadLetters.fault,
     };
   }
 
