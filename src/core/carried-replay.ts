@@ -58,7 +58,9 @@ export class CarriedReplay implements AsyncIterable<Delivery> {
       },
       retry: (afterMs, error) => inner.retry(afterMs, error),
       bury: async error => {
-        if (settle()) await inner.bury(error);
+        if (!this.#open.has(delivery)) return;
+        await inner.bury(error);
+        settle();
       },
     };
     return delivery;

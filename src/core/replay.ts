@@ -5,6 +5,7 @@
 import type { Alert } from './alert.ts';
 import type { Clock } from './contract.ts';
 import type { DeadLetter, DeadLetters, Delivery, Entry } from './spool/contract.ts';
+import { letterOf } from './spool/letter.ts';
 
 /** Dead letters; one goes when its output has accepted it, and stays when it was given up again. */
 export async function* replayLetters(
@@ -36,8 +37,7 @@ export async function* replayEntries(
     yield new ReplayDelivery(offset, alert, clock.now(), room, {
       accepted: () => {},
       refused: async error => {
-        const reason = 'reason' in error ? String(error.reason) : 'other';
-        await box.add({ output, alert, error: error.message, reason, attempts: 1, buriedAt: clock.now() });
+        await box.add(letterOf(output, { alert, attempt: 1 }, error, clock));
       },
     });
   }
@@ -96,6 +96,7 @@ class ReplayDelivery implements Delivery {
   retry(): void {}
 
   async bury(error: Error): Promise<void> {
-    await this.#outcome.refused(error).finally(() => this.#room.give(this.alert));
+    await this.#outcome.refused(error);
+    this.#room.give(this.alert);
   }
 }

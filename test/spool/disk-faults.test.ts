@@ -313,7 +313,7 @@ describe('a folder that cannot be used', () => {
     await expect(openOn(files)).rejects.toThrow(/cannot use the data folder .*EACCES/);
   });
 
-  test('dead letters that cannot be stored: the alert stays and is tried again', async () => {
+  test('dead letters that cannot be stored: the alert is still to be settled', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const files = new MemoryFiles();
@@ -323,7 +323,10 @@ describe('a folder that cannot be used', () => {
     const consumer = spool.consumer('a');
     await spool.append(numberedTo(2));
     const [first] = consumer.take(1);
-    await first!.bury(new PermanentError('no', { reason: 'client_error' }));
+    const refused = new PermanentError('no', { reason: 'client_error' });
+    await expect(first!.bury(refused)).rejects.toThrow(SpoolFaultError);
+    expect(consumer.stats()).toMatchObject({ depth: 2, inFlight: 1, waiting: 0 });
+    first!.retry(30_000, refused);
     expect(log.lines.some(({ level }) => level === 'error')).toBe(true);
     expect(consumer.stats()).toMatchObject({ depth: 2, inFlight: 0, waiting: 1 });
     expect(spool.deadLetters.count()).toBe(0);

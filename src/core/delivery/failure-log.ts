@@ -40,6 +40,7 @@ export class FailureLog {
   readonly #retries = new LineLimit(RETRY_LINES);
   readonly #openings = new LineLimit(RETRY_LINES);
   readonly #buried = new LineLimit(BURY_LINES);
+  readonly #unburied = new LineLimit(RETRY_LINES);
   readonly #defects = new LineLimit(RETRY_LINES);
   #troubled = false;
 
@@ -83,6 +84,16 @@ export class FailureLog {
     this.#log.error(
       { output: this.#output, reason, error, alerts, uuid: alert.uuid, rule: alert.rule },
       'alert given up, kept as a dead letter',
+    );
+  }
+
+  /** An alert was given up, and its dead letter cannot be stored. */
+  unburied(alert: Alert, error: string, now: number): void {
+    const alerts = this.#unburied.pass(1, now);
+    if (alerts === undefined) return;
+    this.#log.error(
+      { output: this.#output, error, alerts, uuid: alert.uuid, rule: alert.rule },
+      'dead letter cannot be stored, the alert will be tried again',
     );
   }
 

@@ -176,8 +176,10 @@ export class Replayed implements Delivery {
     this.#settled = true;
     try {
       await this.#inner.bury(error);
-    } finally {
-      this.#replay.settled('failed');
+    } catch (problem) {
+      this.#settled = false;
+      throw problem;
     }
+    this.#replay.settled('failed');
   }
 }

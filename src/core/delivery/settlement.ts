@@ -7,6 +7,9 @@ import type { DeliveryObserver } from './contract.ts';
 import { DefectError, type Failure, stackOf, toFailure } from './failure.ts';
 import { FailureLog } from './failure-log.ts';
 
+/** How long an alert waits when its dead letter could not be stored. */
+const BURY_AGAIN_MS = 30_000;
+
 export interface SettlementOptions {
   /** The output's id. */
   output: string;
@@ -19,7 +22,7 @@ export interface SettlementOptions {
   mask: ((text: string) => string) | undefined;
   /** An alert went back to the log until then, on the monotonic clock. */
   parked(delivery: Delivery, dueAt: number): void;
-  /** An alert that was given up is stored. */
+  /** An alert that was given up is stored, or parked. */
   buried(): void;
 }
 
@@ -170,7 +173,7 @@ export class Settlement {
   }
 
   #bury(delivery: Delivery, failure: Failure, why: NonNullable<NextStep['giveUp']>, now: number): void {
-    const { output, observer, buried, log } = this.#options;
+    const { output, observer, buried } = this.#options;
     const { reason } = failure;
     const prefix = {
       refused: '',
@@ -179,18 +182,28 @@ export class Settlement {
     }[why];
     const error = new PermanentError(prefix + failure.message, { reason, cause: failure });
     this.#attempts.delete(delivery);
-    observer.buried(output, reason);
-    this.log.buried(delivery.alert, reason, error.message, now);
     this.burying++;
     delivery
       .bury(error)
-      .catch(problem => {
-        const { message } = toFailure(problem, this.#options.mask);
-        log.error({ output, error: message, uuid: delivery.alert.uuid }, 'dead letter cannot be stored');
-      })
+      .then(
+        () => {
+          observer.buried(output, reason);
+          this.log.buried(delivery.alert, reason, error.message, now);
+        },
+        problem => this.#keep(delivery, failure, problem),
+      )
       .then(() => {
         this.burying--;
         buried();
       });
+  }
+
+  /** An alert that was given up and cannot be stored counts as parked: new ones wait when there are too many. */
+  #keep(delivery: Delivery, failure: Failure, problem: unknown): void {
+    const { output, observer, clock, mask, parked } = this.#options;
+    observer.retried(output, failure.reason);
+    this.log.unburied(delivery.alert, toFailure(problem, mask).message, clock.now());
+    delivery.retry(BURY_AGAIN_MS, failure);
+    parked(delivery, clock.monotonic() + BURY_AGAIN_MS);
   }
 }

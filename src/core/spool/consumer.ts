@@ -1,21 +1,18 @@
 /** The consumer of the memory and the disk driver: hands entries out and keeps its cursor. */
 
 import type { Clock, Logger } from '../contract.ts';
-import { PermanentError, RetriableError } from '../errors.ts';
 import type { Consumer, ConsumerStats, DeadLetters, Delivery, Entry } from './contract.ts';
 import type { Cursor } from './cursor.ts';
 import { Handout, type Settler } from './handout.ts';
+import { letterOf } from './letter.ts';
 import { type Chunk, entryFrom, type LogReader } from './log-reader.ts';
 import { RetryHeap } from './retry-heap.ts';
 import { Waiters } from './waiters.ts';
 
-/** How long an entry waits when its dead letter could not be stored, and a reader when the store could not be read. */
-const BURY_AGAIN_MS = 30_000;
+/** How long a reader waits when the store could not be read. */
 const READ_AGAIN_MS = 1_000;
 /** Longest wait: Node's timers overflow beyond 2^31 ms. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
-/** Longest error text kept with a dead letter. */
-const MAX_ERROR_CHARS = 2_000;
 
 /** What a consumer works with. */
 export interface ConsumerHost {
@@ -135,25 +132,9 @@ export class LogConsumer implements Consumer, Settler {
   }
 
   async buried(handout: Handout, error: Error): Promise<void> {
-    const { deadLetters, clock, log, owns } = this.#host;
+    const { deadLetters, clock, owns } = this.#host;
     if (!owns(this.#cursor, this)) return;
-    try {
-      await deadLetters.add({
-        output: this.name,
-        alert: handout.alert,
-        error: String(error.message).slice(0, MAX_ERROR_CHARS),
-        reason: error instanceof PermanentError || error instanceof RetriableError ? error.reason : 'other',
-        attempts: handout.attempt,
-        buriedAt: clock.now(),
-      });
-    } catch (cause) {
-      log.error(
-        { output: this.name, uuid: handout.alert.uuid, error: (cause as Error).message },
-        'the dead letter could not be stored; the alert stays and will be tried again',
-      );
-      this.retried(handout, BURY_AGAIN_MS);
-      return;
-    }
+    await deadLetters.add(letterOf(this.name, handout, error, clock));
     this.acked(handout);
   }
 

@@ -21,7 +21,10 @@ export interface Delivery extends Entry {
   ack(): void;
   /** Hands it out again after the given time. */
   retry(afterMs: number, error: Error): void;
-  /** Given up: kept as a dead letter, then the cursor may move past. Resolves when the letter is stored. */
+  /**
+   * Given up: kept as a dead letter, then the cursor may move past. Resolves when the letter is stored.
+   * @throws when it cannot be stored; the delivery is still to be settled then
+   */
   bury(error: Error): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import type { Waiting } from './retry-heap.ts';
 export interface Settler {
   acked(handout: Handout): void;
   retried(handout: Handout, afterMs: number): void;
+  /** @throws when the letter cannot be stored */
   buried(handout: Handout, error: Error): Promise<void>;
 }
 
@@ -41,9 +42,14 @@ export class Handout implements Delivery, Waiting {
     this.#settler.retried(this, afterMs);
   }
 
-  bury(error: Error): Promise<void> {
-    if (!this.#open) return Promise.resolve();
+  async bury(error: Error): Promise<void> {
+    if (!this.#open) return;
     this.#open = false;
-    return this.#settler.buried(this, error);
+    try {
+      await this.#settler.buried(this, error);
+    } catch (problem) {
+      this.#open = true;
+      throw problem;
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { CarriedReplay } from '../../../src/core/carried-replay.ts';
 import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import type { Delivery } from '../../../src/core/spool/contract.ts';
 import { alertOfRule, FarEnd, makeWorker, pass } from '../../support/delivery.ts';
@@ -51,6 +52,33 @@ describe('replay', () => {
     expect(new Set(outcomes.values())).toEqual(new Set(['done']));
     expect(outcomes.size).toBe(100);
     expect(worker.status().replay).toBeUndefined();
+    await worker.stop(0);
+  });
+
+  test('an alert that is given up, and cannot be stored, is not done with', async () => {
+    const far = new FarEnd(() =>
+      Promise.reject(new PermanentError('answered 400', { reason: 'client_error' })),
+    );
+    const { worker, observer } = makeWorker(far);
+    worker.start();
+    let isFull = true;
+    const outcomes: string[] = [];
+    async function* source(): AsyncGenerator<Delivery> {
+      const bury = async () => {
+        if (isFull) throw new Error('the disk is full');
+        outcomes.push('buried');
+      };
+      yield { offset: 1, appendedAt: 0, alert: alertOfRule('a'), attempt: 1, ack() {}, retry() {}, bury };
+    }
+    const replayed = worker.replay(new CarriedReplay(source(), 1), 1);
+    await pass(45_000);
+    expect(worker.status().replay).toEqual({ total: 1, done: 0, failed: 0 });
+    expect(observer.of('buried')).toEqual([]);
+    isFull = false;
+    await pass(30_000);
+    await replayed;
+    expect(outcomes).toEqual(['buried']);
+    expect(observer.of('buried')).toHaveLength(1);
     await worker.stop(0);
   });
 

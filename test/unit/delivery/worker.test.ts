@@ -139,6 +139,48 @@ describe('retries', () => {
     await worker.stop(0);
   });
 
+  test('while dead letters cannot be stored it takes only so many alerts, and tells of none that is not stored', async () => {
+    const COUNT = 5_000;
+    const far = new FarEnd(fail(refused()));
+    const { worker, append, box, observer, log } = makeWorker(far);
+    const full = vi.spyOn(box, 'add').mockRejectedValue(new Error('the disk is full'));
+    worker.start();
+    await append(...names(COUNT));
+    await pass(10_000);
+    // 1,024 wait, and those that were under way when the last of them was refused.
+    const { waiting, inFlight, depth } = worker.status();
+    expect(depth).toBe(COUNT);
+    expect(waiting + inFlight).toBeLessThan(1_500);
+    expect(far.sends.length).toBeLessThan(1_500);
+    expect(observer.of('buried')).toEqual([]);
+    expect(log.lines).toMatchObject([
+      { level: 'error', fields: { error: 'the disk is full' }, message: /^dead letter cannot be stored/ },
+    ]);
+    full.mockRestore();
+    await pass(120_000);
+    expect(box.letters).toHaveLength(COUNT);
+    expect(new Set(box.letters.map(({ alert }) => alert.rule)).size).toBe(COUNT);
+    expect(observer.of('buried')).toHaveLength(COUNT);
+    expect(worker.status()).toMatchObject({ depth: 0, deadLetters: COUNT });
+    await worker.stop(0);
+  });
+
+  test('an alert whose dead letter cannot be stored holds no other back, and is delivered if it is taken after all', async () => {
+    const far = new FarEnd(({ rules }) => (rules[0] === 'bad' ? fail(refused())() : undefined));
+    const { worker, append, box } = makeWorker(far, { concurrency: 1 });
+    vi.spyOn(box, 'add').mockRejectedValue(new Error('the disk is full'));
+    worker.start();
+    await append('bad', ...names(3));
+    await pass(1_000);
+    expect(far.accepted).toEqual(names(3));
+    expect(worker.status()).toMatchObject({ depth: 1, waiting: 1 });
+    far.answer = () => {};
+    await pass(60_000);
+    expect(far.accepted).toEqual([...names(3), 'bad']);
+    expect(worker.status()).toMatchObject({ depth: 0, deadLetters: 0 });
+    await worker.stop(0);
+  });
+
   test('gives up after the allowed tries, and says what went wrong last', async () => {
     const far = new FarEnd(fail(busy()));
     const { worker, append, box } = makeWorker(far, {

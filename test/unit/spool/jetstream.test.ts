@@ -3,16 +3,19 @@ import { describe, expect, test, vi } from 'vitest';
 import type { SpoolConfig } from '../../../src/core/config/types.ts';
 import { Acks } from '../../../src/core/spool/jetstream/acks.ts';
 import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';
+import { Lane } from '../../../src/core/spool/jetstream/lane.ts';
 import type { Session } from '../../../src/core/spool/jetstream/link.ts';
 import { fromToken, namesOf, toToken } from '../../../src/core/spool/jetstream/names.ts';
 import { Progress } from '../../../src/core/spool/jetstream/progress.ts';
 import { Publisher } from '../../../src/core/spool/jetstream/publisher.ts';
+import type { Pulled } from '../../../src/core/spool/jetstream/puller.ts';
 import { lease } from '../../../src/core/spool/jetstream/rate-limit.ts';
 import { Recent } from '../../../src/core/spool/jetstream/recent.ts';
 import { ackFloorOf, firstSince } from '../../../src/core/spool/jetstream/retention.ts';
 import { alertStream, differences, unfitness } from '../../../src/core/spool/jetstream/setup.ts';
 import { jetStreamConfig } from '../../support/jetstream.ts';
-import { numbered, SPOOL } from '../../support/spool.ts';
+import { recordingLogger } from '../../support/logger.ts';
+import { numbered, realClock, SPOOL } from '../../support/spool.ts';
 
 describe('names on the server', () => {
   test.each([
@@ -294,4 +297,25 @@ describe('alerts parsed once', () => {
   test('what is no alert throws', () => {
     expect(() => new AlertCache().get(1, undefined, Buffer.from('{}'))).toThrow(SyntaxError);
   });
+});
+
+test('an alert in hand whose dead letter cannot be stored is still to be settled, and comes again', async () => {
+  const alert = numbered(1);
+  const lane = new Lane({
+    output: 'a',
+    acks: new Acks(),
+    alerts: new AlertCache(),
+    clock: realClock,
+    log: recordingLogger(),
+    bury: () => Promise.reject(new Error('the stream is full')),
+    unreadable: () => {},
+  });
+  lane.open();
+  const info = { streamSequence: 1, deliveryCount: 1 };
+  lane.arrived({ info, reply: 'r', data: alert.bytes, time: new Date() } as unknown as Pulled);
+  const [held] = lane.take(1);
+  await expect(held!.bury(new Error('refused'))).rejects.toThrow('the stream is full');
+  expect(lane.count()).toEqual({ inFlight: 1, waiting: 0 });
+  held!.retry(0, new Error('refused'));
+  expect(lane.take(1)).toMatchObject([{ offset: 1, attempt: 2 }]);
 });

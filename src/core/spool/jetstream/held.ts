@@ -12,6 +12,7 @@ export type HeldState = 'ready' | 'out' | 'waiting' | 'burying' | 'gone';
 export interface Keeper {
   acked(held: Held): void;
   retried(held: Held, afterMs: number): void;
+  /** @throws when the letter cannot be stored */
   buried(held: Held, error: Error): Promise<void>;
 }
 

@@ -3,8 +3,8 @@
  * they are kept in order, handed out, tried again and given back.
  */
 import type { Clock, Logger } from '../../contract.ts';
-import { PermanentError, RetriableError } from '../../errors.ts';
 import type { DeadLetter } from '../contract.ts';
+import { letterOf } from '../letter.ts';
 import { RetryHeap } from '../retry-heap.ts';
 import type { Acks } from './acks.ts';
 import type { AlertCache } from './alerts.ts';
@@ -20,11 +20,8 @@ const TOUCH_MS = ACK_WAIT_MS / 3;
 const OURS_AFTER_DUE_MS = 5_000;
 /** We let go of it a little earlier than the server does. */
 const LET_GO_MS = 1_000;
-const BURY_AGAIN_MS = 30_000;
 /** What was settled is known for so long, should the server hand it out once more. */
 const REMEMBERED_MS = ACK_WAIT_MS * 1.5;
-/** Longest error text kept with a dead letter. */
-const MAX_ERROR_CHARS = 2_000;
 
 export interface LaneOptions {
   output: string;
@@ -235,25 +232,13 @@ export class Lane implements Keeper {
 
   async buried(held: Held, error: Error): Promise<void> {
     if (this.#table.get(held.offset) !== held) return;
-    const { output, clock, log, bury } = this.#options;
+    const { output, clock, bury } = this.#options;
     held.state = 'burying';
-    const letter = {
-      output,
-      alert: held.alert,
-      error: String(error.message).slice(0, MAX_ERROR_CHARS),
-      reason: error instanceof PermanentError || error instanceof RetriableError ? error.reason : 'other',
-      attempts: held.attempt,
-      buriedAt: clock.now(),
-    };
     try {
-      await bury(letter, held.offset);
-    } catch (cause) {
-      log.error(
-        { output, uuid: held.alert.uuid, error: (cause as Error).message },
-        'the dead letter could not be stored; the alert stays and will be tried again',
-      );
-      this.retried(held, BURY_AGAIN_MS);
-      return;
+      await bury(letterOf(output, held, error, clock), held.offset);
+    } catch (problem) {
+      if (held.state === 'burying') held.state = 'out';
+      throw problem;
     }
     this.acked(held);
   }
