@@ -2,9 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SpoolConfig } from '../core/config/types.ts';
-import { systemClock } from '../core/host.ts';
 import type { DeadLetter, DeadLetterFilter } from '../core/spool/contract.ts';
-import { SqliteDeadLetters } from '../core/spool/dead-letters.ts';
+import { LetterStore } from '../core/spool/letter-store.ts';
 import { CliError, EXIT } from './exit.ts';
 
 /** Where dead letters lie in a data folder (docs: the spool's format). */
@@ -21,23 +20,14 @@ export async function readDeadLetters(
 ): Promise<{ letters: DeadLetter[]; total: number } | undefined> {
   const path = join(spool.path, FILE);
   if (spool.driver !== 'disk' || !existsSync(path)) return undefined;
-  const box = new SqliteDeadLetters({
-    path,
-    maxCount: Number.MAX_SAFE_INTEGER,
-    maxAgeMs: 0,
-    durable: false,
-    clock: systemClock,
-    log: { debug() {}, info() {}, warn() {}, error() {} },
-    // That is for the daemon to decide.
-    setAside: (_path, why) => {
-      throw new Error(why);
-    },
-  });
+  let store: LetterStore | undefined;
   try {
-    return { letters: await box.list(filter), total: box.count(filter.output) };
+    store = LetterStore.openToRead(path);
+    // What is no letter is left out; the daemon says so in its log.
+    return store && { letters: store.list(filter, () => {}), total: store.count(filter.output) };
   } catch (error) {
     throw new CliError(EXIT.failure, `cannot read ${path}: ${(error as Error).message}`);
   } finally {
-    box.close();
+    store?.close();
   }
 }

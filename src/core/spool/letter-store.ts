@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { decodeAlert } from '../alert.ts';
 import type { DeadLetter, DeadLetterFilter } from './contract.ts';
 import { LetterPage } from './letter-page.ts';
-import { loadSqlite, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './sqlite.ts';
+import { loadSqlite, openToRead, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './sqlite.ts';
 
 const SCHEMA_VERSION = 1;
 const SCHEMA = `
@@ -50,6 +50,19 @@ export class LetterStore {
       db.close();
       throw error;
     }
+  }
+
+  /** Opens the file to look at it, and changes nothing. Undefined when nothing has ever been in it. */
+  static openToRead(path: string): LetterStore | undefined {
+    const db = openToRead(path);
+    try {
+      if (versionOf(db) > 0) return new LetterStore(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+    db.close();
+    return undefined;
   }
 
   private constructor(db: DatabaseSync) {

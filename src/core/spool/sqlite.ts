@@ -1,5 +1,7 @@
 /** node:sqlite, loaded when first needed: a process without dead letters does not pay for it. */
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { accessSync, chmodSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { FILE_MODE } from './disk/files.ts';
 
 type Sqlite = typeof import('node:sqlite');
@@ -15,6 +17,26 @@ export function loadSqlite(): Pick<Sqlite, 'DatabaseSync'> {
       }
     },
   };
+}
+
+/**
+ * Opens a database to look at it: no file is made or changed, whoever looks and wherever it lies.
+ * @throws Error with the file's name when there is no reading it
+ */
+export function openToRead(path: string): DatabaseSync {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+  const url = pathToFileURL(path);
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  const needed = [path];
+  // By itself, SQLite makes the files beside a database in WAL mode even for a reader (sqlite.org/wal.html#readonly).
+  if (log && log.size > 0) {
+    url.search = 'readonly_shm=1';
+    needed.push(`${path}-wal`, `${path}-shm`);
+  } else {
+    url.search = 'immutable=1';
+  }
+  for (const file of needed) accessSync(file, constants.R_OK);
+  return new DatabaseSync(url, { readOnly: true, timeout: 1_000 });
 }
 
 /** SQLite makes the files beside a database with the database's mode. What is wrong here, it says itself. */

@@ -1,3 +1,4 @@
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { decodeAlert } from '../../../src/core/alert.ts';
@@ -248,6 +249,57 @@ describe('dead', () => {
     expect(out).toContain('client_error: no such channel');
     expect(err).toContain('1 of 7');
     expect(asked[0]!.query).toEqual({ output: 'slack', limit: '1' });
+  });
+
+  test.each([
+    ['the daemon was stopped', ['dead-letters.sqlite']],
+    ['it was killed', ['dead-letters.sqlite', 'dead-letters.sqlite-shm', 'dead-letters.sqlite-wal']],
+  ])('list changes nothing in the data folder: %s', async (_, files) => {
+    const running = folder();
+    const port = new URL(await nobody()).port;
+    const settings = (path: string) => ({ env: { SPOOL_PATH: path, LISTENPORT: port } });
+    const { spool: config } = loadConfig({ ...settings(running), definitions: [], readFile: String });
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const spool = await openSpool(config, { clock: systemClock, log });
+    await spool.deadLetters.add({
+      ...letter,
+      alert: decodeAlert(Buffer.from(JSON.stringify(alert()))),
+      buriedAt: Date.now(),
+    });
+    if (files.length === 1) await spool.close();
+    const left = join(folder(), 'what is left? #1');
+    mkdirSync(left);
+    for (const name of files) {
+      copyFileSync(join(running, name), join(left, name));
+      chmodSync(join(left, name), 0o640);
+      utimesSync(join(left, name), 1, 1);
+    }
+    const now = () =>
+      readdirSync(left).map(name => {
+        const { mode, mtimeMs } = statSync(join(left, name));
+        return [name, mode, mtimeMs, readFileSync(join(left, name), 'latin1')];
+      });
+    const before = now();
+    const shown = await cli(['dead', 'list'], settings(left));
+    expect(shown).toMatchObject({ code: 0, out: expect.stringMatching(/slack\s+1\s+Critical/) });
+    expect(now()).toEqual(before);
+    await spool.close();
+  });
+
+  test('list says which file keeps it from reading, and takes an empty one for no letters', async () => {
+    const path = folder({ 'dead-letters.sqlite': '', 'dead-letters.sqlite-wal': 'x' });
+    const env = { SPOOL_PATH: path, LISTENPORT: new URL(await nobody()).port };
+    const { code, err } = await cli(['dead', 'list'], { env });
+    expect(code).toBe(1);
+    expect(err).toMatch(/cannot read .*dead-letters\.sqlite: ENOENT.*dead-letters\.sqlite-shm/);
+    const damaged = folder({ 'dead-letters.sqlite': 'no database'.repeat(100) });
+    expect(await cli(['dead', 'list'], { env: { ...env, SPOOL_PATH: damaged } })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/not a database/),
+    });
+    const empty = folder({ 'dead-letters.sqlite': '' });
+    expect((await cli(['dead', 'list'], { env: { ...env, SPOOL_PATH: empty } })).code).toBe(3);
+    expect(readdirSync(empty)).toEqual(['dead-letters.sqlite']);
   });
 
   test('list without a daemon reads the data folder; all else wants one', async () => {
