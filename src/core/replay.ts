@@ -4,6 +4,7 @@
  */
 import type { Alert } from './alert.ts';
 import type { Clock } from './contract.ts';
+import { MAX_REPLAY_BYTES } from './delivery/limits.ts';
 import type { DeadLetter, DeadLetters, Delivery, Entry } from './spool/contract.ts';
 import { letterOf } from './spool/letter.ts';
 
@@ -43,16 +44,13 @@ export async function* replayEntries(
   }
 }
 
-/** Bytes of alerts that a replay has under way at once; each is held several times over on its way. */
-const MOST_BYTES = 32 * 2 ** 20;
-
 /** Holds the source back while its alerts under way come to too much; one of them may always go. */
 class Room {
   #bytes = 0;
   #wake: (() => void) | undefined;
 
   async take({ bytes }: Alert): Promise<void> {
-    while (this.#bytes > 0 && this.#bytes + bytes.length > MOST_BYTES) {
+    while (this.#bytes > 0 && this.#bytes + bytes.length > MAX_REPLAY_BYTES) {
       await new Promise<void>(resolve => {
         this.#wake = resolve;
       });

@@ -97,6 +97,21 @@ export function runSpoolSuite(
         expect(consumer.take(0)).toEqual([]);
       });
 
+      test('no more once they come to so many bytes, retries among them; one at least', async () => {
+        await make();
+        const consumer = spool.consumer('a');
+        await spool.append(numberedTo(5));
+        expect((await consumer.pull(9, forever, 1)).map(numberOf)).toEqual([1]);
+        const { length } = numbered(1).bytes;
+        const taken: Delivery[] = [];
+        await expect.poll(() => taken.push(...consumer.take(1))).toBe(1);
+        await expect.poll(() => taken.push(...consumer.take(2, undefined, length + 1))).toBe(3);
+        expect(taken.map(numberOf)).toEqual([2, 3, 4]);
+        for (const delivery of taken) delivery.retry(0, error);
+        expect((await consumer.pull(9, forever, 2 * length)).map(numberOf)).toEqual([2, 3]);
+        expect((await consumer.pull(9, forever, 2 * length)).map(numberOf)).toEqual([4, 5]);
+      });
+
       test('pull waits for an alert', async () => {
         await make();
         const pulled = spool.consumer('a').pull(10, forever);

@@ -6,7 +6,7 @@ const ONE: BatchLimits = { items: 1, bytes: Number.POSITIVE_INFINITY, waitMs: 0 
 
 export class Batcher {
   readonly #limits: BatchLimits;
-  #gathered: Delivery[] = [];
+  readonly #gathered: Delivery[] = [];
   #bytes = 0;
   #since = 0;
 
@@ -19,15 +19,15 @@ export class Batcher {
     return this.#gathered.length;
   }
 
-  /** How many more alerts a full batch takes. */
-  get room(): number {
-    return Math.max(0, this.#limits.items - this.#gathered.length);
+  /** Of the JSON of all that is gathered. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   add(delivery: Delivery, now: number): void {
     if (this.#gathered.length === 0) this.#since = now;
     this.#gathered.push(delivery);
-    if (this.#limits.items > 1) this.#bytes += delivery.alert.bytes.length;
+    this.#bytes += delivery.alert.bytes.length;
   }
 
   /** Milliseconds until what is gathered has to go; 0: it goes now; undefined: there is nothing. */
@@ -40,19 +40,12 @@ export class Batcher {
   /** Takes the next batch out: at most `max` alerts, within the limits, one alert at least. */
   shift(max: number, now: number): Delivery[] {
     const most = Math.min(max, this.#limits.items, this.#gathered.length);
-    let count = most;
-    if (this.#limits.items > 1) {
-      let bytes = 0;
-      count = 0;
-      while (count < most) {
-        bytes += this.#gathered[count]!.alert.bytes.length;
-        if (count > 0 && bytes > this.#limits.bytes) {
-          bytes -= this.#gathered[count]!.alert.bytes.length;
-          break;
-        }
-        count++;
-      }
-      this.#bytes -= bytes;
+    let count = 0;
+    for (let bytes = 0; count < most; count++) {
+      const { length } = this.#gathered[count]!.alert.bytes;
+      bytes += length;
+      if (count > 0 && bytes > this.#limits.bytes) break;
+      this.#bytes -= length;
     }
     const batch = this.#gathered.splice(0, count);
     this.#since = now;

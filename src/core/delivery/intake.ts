@@ -2,14 +2,15 @@
 import type { Alert, Clock } from '../contract.ts';
 import type { Consumer, Delivery } from '../spool/contract.ts';
 import type { Batcher } from './batch.ts';
+import { Parking } from './parking.ts';
 import type { Replay } from './replay.ts';
 
 export interface IntakeOptions {
   consumer: Consumer;
   accepts(alert: Alert): boolean;
   clock: Clock;
-  /** Most alerts of the log that wait for a retry; then new ones stay in the log. */
-  maxParked: number;
+  /** Most alerts, and bytes, of the log that wait for a retry; then new ones stay in the log. */
+  limits: { parked: number; parkedBytes: number };
   signal: AbortSignal;
   /** Alerts that were not for the output. */
   skipped(alerts: number): void;
@@ -22,15 +23,12 @@ export interface IntakeOptions {
 /** Alerts looked at in one go; then others get their turn on the event loop. */
 const LOOKS = 2048;
 const READ_AGAIN_MS = 1000;
-/** What the log's timers may lag behind, in milliseconds: asked earlier, it would hand out a new alert instead. */
-const SLACK_MS = 5;
 
 export class Intake {
   replay: Replay | undefined;
   readonly #options: IntakeOptions;
   readonly #batcher: Batcher;
-  /** When the alerts that wait for a retry are due, on the monotonic clock. */
-  #parked: number[] = [];
+  readonly #parking: Parking;
   #pulling = false;
   #yielded = false;
   #replaysTurn = true;
@@ -39,47 +37,46 @@ export class Intake {
   constructor(batcher: Batcher, options: IntakeOptions) {
     this.#batcher = batcher;
     this.#options = options;
+    this.#parking = new Parking(options.limits.parked, options.limits.parkedBytes);
   }
 
-  get parked(): number {
-    return this.#parked.length;
-  }
-
-  /** An alert of the log will be handed out again then. */
-  park(dueAt: number): void {
-    this.#parked.push(dueAt + SLACK_MS);
+  /** An alert of the log will be handed out again then, on the monotonic clock. */
+  park(delivery: Delivery, dueAt: number): void {
+    this.#parking.add(delivery, dueAt);
   }
 
   /** The far side is back: what waits is due now. */
   hasten(): void {
-    // Still parked until they are handed out, or new ones would come on top of them.
-    this.#parked.fill(0);
+    this.#parking.hasten();
     this.#options.consumer.hasten();
     this.replay?.hasten();
   }
 
   /** When the next parked alert is due, if that is what new alerts have to wait for. */
   blockedUntil(now: number): number | undefined {
-    if (this.#parked.length < this.#options.maxParked) return undefined;
-    this.#forgetDropped();
-    if (this.#parked.length < this.#options.maxParked) return undefined;
-    const next = Math.min(...this.#parked);
+    if (!this.#parking.isFull) return undefined;
+    this.#parking.forgetAllBut(this.#options.consumer.stats().waiting);
+    if (!this.#parking.isFull) return undefined;
+    const next = this.#parking.nextDue();
     return next > now ? next : undefined;
   }
 
-  /** Moves up to `want` alerts into the batcher, log and replay taking turns. */
-  gather(want: number, now: number): void {
-    const before = this.#batcher.size;
+  /** Moves up to `want` alerts into the batcher, no more once they come to `bytes`; log and replay take turns. */
+  gather(want: number, bytes: number, now: number): void {
+    const toSize = this.#batcher.size + want;
+    const toBytes = this.#batcher.bytes + bytes;
     const replay = this.replay?.available ? this.replay : undefined;
-    if (!replay) {
-      this.#takeLive(want, now);
-      return;
+    if (replay) {
+      const halfSize = toSize - (want >> 1);
+      const halfBytes = toBytes - bytes / 2;
+      // Who is first may have but half of it, unless the other one has nothing.
+      if (this.#replaysTurn) this.#takeReplay(replay, halfSize, halfBytes, now);
+      else this.#takeLive(halfSize, halfBytes, now);
+      if (!this.#replaysTurn) this.#takeReplay(replay, toSize, toBytes, now);
+      this.#replaysTurn = !this.#replaysTurn;
     }
-    const share = want === 1 ? Number(this.#replaysTurn) : want >> 1;
-    this.#replaysTurn = !this.#replaysTurn;
-    this.#takeReplay(replay, share, now);
-    this.#takeLive(want - (this.#batcher.size - before), now);
-    this.#takeReplay(replay, want - (this.#batcher.size - before), now);
+    this.#takeLive(toSize, toBytes, now);
+    if (replay) this.#takeReplay(replay, toSize, toBytes, now);
   }
 
   /**
@@ -88,23 +85,24 @@ export class Intake {
    */
   gatherProbe(now: number): void {
     this.#newOnesTurn = !this.#newOnesTurn;
-    if (this.#newOnesTurn && this.#parked.length < this.#options.maxParked) {
-      this.#takeLive(1, now, 'new');
+    if (this.#newOnesTurn && !this.#parking.isFull) {
+      this.#takeLive(1, Number.POSITIVE_INFINITY, now, 'new');
       if (this.#batcher.size > 0) return;
     }
-    this.gather(1, now);
+    this.gather(1, Number.POSITIVE_INFINITY, now);
     if (this.#batcher.size > 0) return;
     // Nothing is due: the one that would be next need not wait for it.
     this.#hastenNext();
-    this.gather(1, now);
+    this.gather(1, Number.POSITIVE_INFINITY, now);
   }
 
-  /** Sees to it that `ready` is called when the log has something. */
-  listen(want: number, now: number): void {
-    if (this.#pulling || this.#yielded || this.blockedUntil(now) !== undefined) return;
+  /** Sees to it that `ready` is called when the log has something; it comes as with `gather`. */
+  listen(want: number, bytes: number, now: number): void {
+    if (want < 1 || bytes < 1 || this.#pulling || this.#yielded) return;
+    if (this.blockedUntil(now) !== undefined) return;
     this.#pulling = true;
     const { consumer, signal, ready, failed } = this.#options;
-    consumer.pull(this.#allowed(want, now), signal).then(
+    consumer.pull(this.#allowed(want, now), signal, bytes).then(
       deliveries => {
         this.#pulling = false;
         // Nothing at all: the log was closed, there is nothing to wait for.
@@ -125,41 +123,43 @@ export class Intake {
     );
   }
 
-  #takeReplay(replay: Replay, max: number, now: number): void {
-    for (let left = max; left > 0; left--) {
+  /** Fills the batcher up to that size, or to those bytes and what passes them. */
+  #takeReplay(replay: Replay, toSize: number, toBytes: number, now: number): void {
+    while (this.#batcher.size < toSize && this.#batcher.bytes < toBytes) {
       const delivery = replay.take();
       if (!delivery) return;
       this.#batcher.add(delivery, now);
     }
   }
 
-  #takeLive(max: number, now: number, only?: 'new'): void {
+  #takeLive(toSize: number, toBytes: number, now: number, only?: 'new'): void {
     if (this.#pulling || this.#yielded) return;
+    const batcher = this.#batcher;
     let looks = LOOKS;
-    for (let left = max; left > 0; ) {
-      if (this.blockedUntil(now) !== undefined) return;
-      const deliveries = this.#options.consumer.take(this.#allowed(left, now), only);
-      if (deliveries.length === 0) return;
-      left -= this.#admit(deliveries, now);
-      looks -= deliveries.length;
-      if (looks <= 0 && left > 0) {
+    while (batcher.size < toSize && batcher.bytes < toBytes) {
+      if (looks <= 0) {
         this.#yield();
         return;
       }
+      if (this.blockedUntil(now) !== undefined) return;
+      const want = this.#allowed(toSize - batcher.size, now);
+      const deliveries = this.#options.consumer.take(want, only, toBytes - batcher.bytes);
+      if (deliveries.length === 0) return;
+      this.#admit(deliveries, now);
+      looks -= deliveries.length;
     }
   }
 
   /** Past the limit of parked alerts only those that are due may come. */
   #allowed(want: number, now: number): number {
-    if (this.#parked.length < this.#options.maxParked) return want;
-    return Math.min(want, this.#parked.filter(dueAt => dueAt <= now).length || 1);
+    return this.#parking.isFull ? Math.min(want, this.#parking.due(now) || 1) : want;
   }
 
-  /** Keeps what is for the output, settles the rest. Returns how many were kept. */
-  #admit(deliveries: readonly Delivery[], now: number): number {
+  /** Keeps what is for the output, settles the rest. */
+  #admit(deliveries: readonly Delivery[], now: number): void {
     let kept = 0;
     for (const delivery of deliveries) {
-      if (delivery.attempt > 1) this.#unpark();
+      if (delivery.attempt > 1) this.#parking.delete(delivery.offset);
       if (this.#options.accepts(delivery.alert)) {
         this.#batcher.add(delivery, now);
         kept++;
@@ -168,36 +168,12 @@ export class Intake {
       }
     }
     if (kept < deliveries.length) this.#options.skipped(deliveries.length - kept);
-    return kept;
   }
 
   #hastenNext(): void {
-    if (this.#parked.length > 0) this.#parked[this.#earliest()] = 0;
+    this.#parking.hastenNext();
     this.#options.consumer.hasten('next');
     this.replay?.hasten();
-  }
-
-  /** Where the parked alert stands that is due first. */
-  #earliest(): number {
-    let earliest = 0;
-    // None is before 0: when all have been hastened, the first look is enough.
-    for (let index = 1; index < this.#parked.length && this.#parked[earliest]! > 0; index++) {
-      if (this.#parked[index]! < this.#parked[earliest]!) earliest = index;
-    }
-    return earliest;
-  }
-
-  #unpark(): void {
-    if (this.#parked.length === 0) return;
-    const earliest = this.#earliest();
-    this.#parked[earliest] = this.#parked.at(-1)!;
-    this.#parked.pop();
-  }
-
-  /** What a full log has dropped will not come back. */
-  #forgetDropped(): void {
-    const gone = this.#parked.length - this.#options.consumer.stats().waiting;
-    if (gone > 0) this.#parked = this.#parked.sort((a, b) => a - b).slice(gone);
   }
 
   #yield(): void {

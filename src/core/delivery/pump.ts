@@ -12,34 +12,19 @@ import { Breaker } from './breaker.ts';
 import type { BreakerState, OutputStatus } from './contract.ts';
 import { DefectError, type Failure, toFailure } from './failure.ts';
 import { Intake } from './intake.ts';
+import { type DeliveryLimits, limitsOf, MAX_BURYING } from './limits.ts';
 import type { OutputWorkerOptions } from './options.ts';
 import { TokenBucket } from './rate-limit.ts';
 import { Replay, Replayed } from './replay.ts';
 import { Settlement } from './settlement.ts';
 import { Tries, Try } from './tries.ts';
 
-/** Alerts of the log that may wait for a retry while others get through; more of them where batches are large. */
-const MAX_PARKED = 1024;
-const MOST_PARKED = 16_384;
-/** Bytes of alert JSON in flight beyond which no other try starts: in memory they take some four times as much. */
-const MAX_IN_FLIGHT_BYTES = 32 * 2 ** 20;
-/** Alerts taken from the log ahead of their try, unless a single batch takes more. */
-const MAX_GATHERED = 1024;
-/** Alerts of a replay held at once, at most. */
-const MAX_REPLAY_WINDOW = 256;
-/** Alerts being written to the dead letters, beyond which no more are sent. */
-const MAX_BURYING = 256;
-
 export class Pump {
   readonly breaker: Breaker;
   readonly settlement: Settlement;
   readonly #options: OutputWorkerOptions;
   readonly #id: string;
-  readonly #concurrency: number;
-  /** Most alerts in one send. */
-  readonly #batchItems: number;
-  /** Most alerts taken and not in a try yet. */
-  readonly #maxGathered: number;
+  readonly #limits: DeliveryLimits;
   readonly #bucket: RateLimiter | undefined;
   readonly #batcher: Batcher;
   readonly #intake: Intake;
@@ -57,9 +42,7 @@ export class Pump {
     const { delivery } = instance;
     this.#options = options;
     this.#id = instance.id;
-    this.#concurrency = Math.max(1, delivery.concurrency);
-    this.#batchItems = Math.max(1, delivery.batch?.items ?? 1);
-    this.#maxGathered = Math.max(MAX_GATHERED, this.#batchItems);
+    this.#limits = limitsOf(delivery);
     this.breaker = new Breaker({ ...delivery.breaker, minMs: delivery.retry.minMs });
     this.#bucket = this.#limit();
     this.#batcher = new Batcher(delivery.batch);
@@ -67,13 +50,13 @@ export class Pump {
     this.settlement = new Settlement({
       output: instance.id,
       policy: delivery.retry,
-      ordered: this.#concurrency === 1,
+      ordered: this.#limits.concurrency === 1,
       clock,
       log,
       observer,
       mask,
       parked: (one, dueAt) => {
-        if (!(one instanceof Replayed)) this.#intake.park(dueAt);
+        if (!(one instanceof Replayed)) this.#intake.park(one, dueAt);
       },
       buried: () => {
         this.pump();
@@ -84,7 +67,7 @@ export class Pump {
       consumer,
       accepts: this.settlement.filter(alert => options.accepts(alert)),
       clock,
-      maxParked: Math.max(MAX_PARKED, Math.min(MOST_PARKED, this.#concurrency * this.#batchItems)),
+      limits: this.#limits,
       signal: this.#life.signal,
       skipped: alerts => observer.skipped(instance.id, alerts),
       ready: () => this.pump(),
@@ -136,8 +119,7 @@ export class Pump {
     const replay = new Replay({
       source,
       total,
-      // One more than is in flight, or the log would always be the first to have something.
-      window: Math.min(MAX_REPLAY_WINDOW, this.#concurrency * this.#batchItems + 1),
+      window: this.#limits.replayWindow,
       clock: this.#options.clock,
       ready: () => this.pump(),
     });
@@ -165,31 +147,36 @@ export class Pump {
   /** Starts one try. False when there is nothing to start now. */
   #startNext(output: Output): boolean {
     const now = this.#options.clock.monotonic();
-    if (this.#tries.size >= this.#concurrency || this.settlement.burying >= MAX_BURYING) return false;
-    if (this.#tries.bytes >= MAX_IN_FLIGHT_BYTES) return false;
+    const { concurrency, batchItems, gathered, inHandBytes } = this.#limits;
+    if (this.#tries.size >= concurrency || this.settlement.burying >= MAX_BURYING) return false;
     const room = this.breaker.room(now);
     this.#breakerMoved();
-    const slots = Math.min(room, this.#concurrency - this.#tries.size);
+    const slots = Math.min(room, concurrency - this.#tries.size);
     if (slots <= 0) return this.#wakeAt(this.breaker.pausedUntil);
     const allowed = this.#bucket?.available(now) ?? Number.POSITIVE_INFINITY;
     if (allowed < 1) return this.#wakeAt(now + this.#bucket!.waitMs(now));
 
     if (this.settlement.held > 0) {
       if (now < this.settlement.heldUntil) return this.#wakeAt(this.settlement.heldUntil);
-      return this.#send(output, this.settlement.takeHeld(Math.min(allowed, this.#batchItems)), now);
+      return this.#send(output, this.settlement.takeHeld(Math.min(allowed, batchItems)), now);
     }
     const isProbe = this.breaker.state === 'half-open';
-    const most = isProbe ? 1 : Math.min(slots * this.#batchItems, allowed, this.#maxGathered);
+    const most = isProbe ? 1 : Math.min(slots * batchItems, allowed, gathered);
     const want = most - this.#batcher.size;
-    if (want > 0) {
+    const bytes = inHandBytes - this.#bytesInHand;
+    if (want > 0 && bytes > 0) {
       if (isProbe) this.#intake.gatherProbe(now);
-      else this.#intake.gather(want, now);
+      else this.#intake.gather(want, bytes, now);
     }
     const dueInMs = this.#batcher.dueInMs(now);
     if (dueInMs === 0) return this.#send(output, this.#batcher.shift(allowed, now), now);
-    if (want > 0) this.#intake.listen(want, now);
+    this.#intake.listen(most - this.#batcher.size, inHandBytes - this.#bytesInHand, now);
     this.#wakeAt(this.#intake.blockedUntil(now));
     return this.#wakeAt(dueInMs === undefined ? undefined : now + dueInMs);
+  }
+
+  get #bytesInHand(): number {
+    return this.#tries.bytes + this.#batcher.bytes + this.settlement.heldBytes;
   }
 
   /** Pumps at that time at the latest. Returns false for the convenience of its callers. */

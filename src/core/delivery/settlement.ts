@@ -36,6 +36,7 @@ export class Settlement {
   burying = 0;
   /** Alerts that go before all others: where order is kept, those that are tried again; those that go by themselves. */
   readonly #held: Delivery[] = [];
+  #heldBytes = 0;
   /** How many of them have come back since some were taken: they stand before the rest. */
   #back = 0;
   /** Those of batches that were refused as a whole: each goes by itself. */
@@ -55,6 +56,11 @@ export class Settlement {
     return this.#held.length;
   }
 
+  /** Of their JSON. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** When the next try of what is held is due, on the monotonic clock. */
   get heldUntil(): number {
     return this.#heldUntil;
@@ -62,7 +68,9 @@ export class Settlement {
 
   takeHeld(max: number): Delivery[] {
     this.#back = 0;
-    return this.#held.splice(0, this.#alone.has(this.#held[0]!) ? 1 : max);
+    const taken = this.#held.splice(0, this.#alone.has(this.#held[0]!) ? 1 : max);
+    for (const { alert } of taken) this.#heldBytes -= alert.bytes.length;
+    return taken;
   }
 
   /** Alerts of a batch that was refused as a whole: one of them must not take its neighbours along. */
@@ -170,6 +178,7 @@ export class Settlement {
 
   #hold(delivery: Delivery): void {
     this.#held.splice(this.#back++, 0, delivery);
+    this.#heldBytes += delivery.alert.bytes.length;
   }
 
   #bury(delivery: Delivery, failure: Failure, why: NonNullable<NextStep['giveUp']>, now: number): void {

@@ -52,9 +52,9 @@ export class LogConsumer implements Consumer, Settler {
     this.#leftover = [...cursor.pending.keys()];
   }
 
-  async pull(max: number, signal: AbortSignal): Promise<Delivery[]> {
+  async pull(max: number, signal: AbortSignal, maxBytes?: number): Promise<Delivery[]> {
     while (!this.#closed && !signal.aborted && max >= 1) {
-      const deliveries = this.take(max);
+      const deliveries = this.take(max, undefined, maxBytes);
       if (deliveries.length > 0) return deliveries;
       if (this.#canLoad()) await this.#load();
       else await this.#wait(signal);
@@ -62,13 +62,15 @@ export class LogConsumer implements Consumer, Settler {
     return [];
   }
 
-  take(max: number, only?: 'new'): Delivery[] {
+  take(max: number, only?: 'new', maxBytes = Number.POSITIVE_INFINITY): Delivery[] {
     const deliveries: Delivery[] = [];
     if (this.#closed) return deliveries;
-    if (only === undefined && this.#retries.size > 0) this.#takeRetries(max, deliveries);
-    while (deliveries.length < max) {
+    let bytes = 0;
+    if (only === undefined && this.#retries.size > 0) bytes = this.#takeRetries(max, maxBytes, deliveries);
+    while (deliveries.length < max && bytes < maxBytes) {
       const entry = this.#nextAtHand();
       if (!entry) break;
+      bytes += entry.alert.bytes.length;
       deliveries.push(this.#handOut(entry, 1 + (this.#cursor.pending.get(entry.offset)?.attempt ?? 0)));
     }
     if (deliveries.length > 0) this.#host.moved(0);
@@ -138,14 +140,18 @@ export class LogConsumer implements Consumer, Settler {
     this.acked(handout);
   }
 
-  #takeRetries(max: number, deliveries: Delivery[]): void {
+  /** How many bytes they come to. */
+  #takeRetries(max: number, maxBytes: number, deliveries: Delivery[]): number {
     const now = performance.now();
-    while (deliveries.length < max) {
+    let bytes = 0;
+    while (deliveries.length < max && bytes < maxBytes) {
       const top = this.#retries.top;
-      if (!top || top.due > now) return;
+      if (!top || top.due > now) break;
       this.#retries.pop();
+      bytes += top.alert.bytes.length;
       deliveries.push(this.#handOut(top, top.attempt + 1));
     }
+    return bytes;
   }
 
   #handOut(entry: Entry, attempt: number): Handout {

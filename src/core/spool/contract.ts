@@ -32,12 +32,12 @@ export interface Delivery extends Entry {
 export interface Consumer {
   readonly name: string;
   /**
-   * Up to `max` deliveries, oldest first, retries that are due before new entries. Waits until there is at least one;
-   * resolves with none when the signal aborts or the spool closes.
+   * Up to `max` deliveries, oldest first, retries that are due before new entries; no more once their alerts come to
+   * `maxBytes`. Waits until there is at least one; resolves with none when the signal aborts or the spool closes.
    */
-  pull(max: number, signal: AbortSignal): Promise<Delivery[]>;
+  pull(max: number, signal: AbortSignal, maxBytes?: number): Promise<Delivery[]>;
   /** Like pull for what can be had without waiting (and without reading the disk); `new`: no retries. */
-  take(max: number, only?: 'new'): Delivery[];
+  take(max: number, only?: 'new', maxBytes?: number): Delivery[];
   /** Makes waiting retries due now: all of them, the far side is back; or the one that is due `next`, to try it. */
   hasten(which?: 'next'): void;
   stats(): ConsumerStats;

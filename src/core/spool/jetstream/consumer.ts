@@ -101,19 +101,19 @@ export class StreamConsumer implements Consumer {
     this.#progress = new Progress(0);
   }
 
-  async pull(max: number, signal: AbortSignal): Promise<Delivery[]> {
+  async pull(max: number, signal: AbortSignal, maxBytes?: number): Promise<Delivery[]> {
     while (this.#isOpen && !signal.aborted && max >= 1) {
-      const deliveries = this.take(max);
+      const deliveries = this.take(max, undefined, maxBytes);
       if (deliveries.length > 0) return deliveries;
       await this.#wait(signal);
     }
     return [];
   }
 
-  take(max: number, only?: 'new'): Delivery[] {
+  take(max: number, only?: 'new', maxBytes?: number): Delivery[] {
     if (!this.#isOpen || max < 1) return [];
     this.#wantedAt = performance.now();
-    const taken = this.lane.take(max, only);
+    const taken = this.lane.take(max, only, maxBytes);
     this.#fill(max - taken.length);
     return taken;
   }

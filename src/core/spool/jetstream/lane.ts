@@ -146,18 +146,22 @@ export class Lane implements Keeper {
     else this.#fresh.push(held);
   }
 
-  /** Up to `max` alerts: those that are due again, unless only new ones are wanted, then new ones. */
-  take(max: number, only?: 'new'): Held[] {
+  /**
+   * Up to `max` alerts, no more once they come to `maxBytes`: those that are due again, unless only new ones are wanted,
+   * then new ones.
+   */
+  take(max: number, only?: 'new', maxBytes = Number.POSITIVE_INFINITY): Held[] {
     const taken: Held[] = [];
     const now = performance.now();
-    while (only === undefined && taken.length < max) {
+    let bytes = 0;
+    while (only === undefined && taken.length < max && bytes < maxBytes) {
       const top = this.#again.top;
       if (!top || (top.due > now && top.state !== 'gone')) break;
       this.#again.pop();
-      this.#handOut(top, taken, now);
+      bytes += this.#handOut(top, taken, now);
     }
-    while (taken.length < max && this.#freshAt < this.#fresh.length) {
-      this.#handOut(this.#fresh[this.#freshAt++]!, taken, now);
+    while (taken.length < max && bytes < maxBytes && this.#freshAt < this.#fresh.length) {
+      bytes += this.#handOut(this.#fresh[this.#freshAt++]!, taken, now);
     }
     if (this.#freshAt > 1024 && this.#freshAt * 2 > this.#fresh.length) {
       this.#fresh = this.#fresh.slice(this.#freshAt);
@@ -243,12 +247,14 @@ export class Lane implements Keeper {
     this.acked(held);
   }
 
-  #handOut(held: Held, taken: Held[], now: number): void {
-    if (held.state !== 'ready' && held.state !== 'waiting') return;
+  /** How many bytes were handed out: none when the alert is gone. */
+  #handOut(held: Held, taken: Held[], now: number): number {
+    if (held.state !== 'ready' && held.state !== 'waiting') return 0;
     // The server believes that it waits; it would hand it to somebody else in the middle of the try.
     if (held.state === 'waiting' || now - held.touchedAt > TOUCH_MS) this.#touch(held, now);
     held.state = 'out';
     taken.push(held);
+    return held.alert.bytes.length;
   }
 
   /** The next hand-out of an alert takes the place of this one, which counts no more. */
