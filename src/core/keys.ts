@@ -198,7 +198,7 @@ export function pairs(description: string, options: { secret?: boolean; bareName
 }
 
 /** Node's timers overflow beyond 2^31 ms, and then fire at once. */
-const MAX_WAIT_MS = 24 * 86_400_000;
+export const MAX_WAIT_MS = 24 * 86_400_000;
 
 /** A span of time in milliseconds, written like `10s` or `1h30m`. */
 export function duration(description: string, fallback: string, max = Number.MAX_SAFE_INTEGER) {

@@ -1,6 +1,7 @@
 /** A replay as the worker sees it: deliveries of another source, of which only a few are held at a time. */
 import type { Alert, Clock } from '../contract.ts';
 import type { Delivery } from '../spool/contract.ts';
+import { MAX_TIMER_MS } from './alarm.ts';
 import { toFailure } from './failure.ts';
 
 export interface ReplayOptions {
@@ -98,11 +99,14 @@ export class Replay {
     if (this.#closed) return;
     const parked = {
       delivery,
-      timer: setTimeout(() => {
-        this.#waiting.delete(parked);
-        this.#buffer.push(delivery);
-        this.#ready();
-      }, afterMs),
+      timer: setTimeout(
+        () => {
+          this.#waiting.delete(parked);
+          this.#buffer.push(delivery);
+          this.#ready();
+        },
+        Math.min(afterMs, MAX_TIMER_MS),
+      ),
     };
     this.#waiting.add(parked);
   }

@@ -1,6 +1,6 @@
 /** falcosidekick's `batching` keys, for APIs where one request for several alerts has to be asked for. */
 import type { BatchLimits } from '../../core/contract.ts';
-import { duration, flag, group, parseDuration, parseSize, size } from '../../core/keys.ts';
+import { flag, group, parseDuration, parseSize, size, wait } from '../../core/keys.ts';
 
 /**
  * How long batches gather where nothing else says: an alert is seen at once, and at 1,000 a second a request still carries 20. Under
@@ -21,7 +21,7 @@ export function batchingKey(description = 'Several alerts in one request.', defa
   return group(description, {
     enabled: flag('Turns it on.'),
     batchsize: size('Most bytes of alerts in one request.', defaults.batchsize),
-    flushinterval: duration('How long to wait for more alerts after the first.', defaults.flushinterval),
+    flushinterval: wait('How long to wait for more alerts after the first.', defaults.flushinterval),
   });
 }
 

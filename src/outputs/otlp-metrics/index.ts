@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineOutput } from '../../core/contract.ts';
-import { duration, list } from '../../core/keys.ts';
+import { list, MAX_WAIT_MS, wait } from '../../core/keys.ts';
 import { createExporter } from '../_kit/otlp/exporter.ts';
 import { METRICS } from '../_kit/otlp/messages.ts';
 import { otlpKeys, readSettings, settingsProblems } from '../_kit/otlp/settings.ts';
@@ -16,7 +16,7 @@ export default defineOutput({
   http: true,
   keys: z.object({
     ...otlpKeys('/v1/metrics'),
-    interval: duration(
+    interval: wait(
       'Time between two exports of all counters. The variable OTEL_METRIC_EXPORT_INTERVAL (in milliseconds) goes first.',
       '60s',
     ),
@@ -34,7 +34,7 @@ export default defineOutput({
       exporter: createExporter(METRICS, '0.1.0', settings, host),
       host,
       extra: [...config.extraattributes, ...config.extraattributeslist],
-      intervalMs: Math.max(MIN_INTERVAL_MS, settings.intervalMs ?? config.interval),
+      intervalMs: Math.min(Math.max(MIN_INTERVAL_MS, settings.intervalMs ?? config.interval), MAX_WAIT_MS),
     });
   },
   templateBody: () => ({ refused: 'counters are made of many alerts: a template for one has no place here' }),

@@ -144,6 +144,22 @@ describe('replay', () => {
     await worker.stop(0);
   });
 
+  test('does not try again at once what has to wait for longer than a timer can', async () => {
+    const far = new FarEnd(() => {
+      throw new RetriableError('answered 503', { reason: 'server_error' });
+    });
+    const days = 86_400_000;
+    const { worker } = makeWorker(far, {
+      retry: { maxAgeMs: 365 * days, attempts: 0, minMs: 100 * days, maxMs: 100 * days },
+    });
+    worker.start();
+    const { source } = sourceOf(1);
+    const replay = worker.replay(source);
+    await pass(1000);
+    expect(far.sends).toHaveLength(1);
+    await Promise.all([worker.stop(0), expect(replay).rejects.toThrow()]);
+  });
+
   test('waits with everything else while the far side is down, and goes on at once', async () => {
     let down = true;
     const far = new FarEnd(() => {

@@ -1,5 +1,5 @@
 /** Keys that statsd and DogStatsD share, and what is wrong with their values. */
-import { duration, list, text } from '../../../core/keys.ts';
+import { list, text, wait } from '../../../core/keys.ts';
 import { parseHostPort } from '../hostport.ts';
 
 export const DEFAULT_PORT = 8125;
@@ -8,7 +8,7 @@ export const statsdKeys = {
   forwarder: text('Server as host:port, reached over UDP; setting it turns the output on.'),
   namespace: text('Stands in front of the names of all metrics.', 'falcosidekick.'),
   tags: list('Tags of all metrics, `name:value`, written as DogStatsD has them.'),
-  interval: duration("Time between two sends of the daemon's own counts.", '1s'),
+  interval: wait("Time between two sends of the daemon's own counts.", '1s'),
 };
 
 export function statsdProblems(config: { forwarder: string; namespace: string; tags: readonly string[] }) {
