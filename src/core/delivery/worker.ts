@@ -125,9 +125,14 @@ export class OutputWorker {
     try {
       await Promise.race([this.#output.send([alert], { signal: limit, attempt: 1 }), aborted(limit)]);
     } catch (error) {
-      const failure = this.#pump.settlement.note(error instanceof PartialError ? error.failed.get(0) : error);
-      tried(failure.reason);
-      throw failure;
+      // Those not named in it were accepted.
+      const isAccepted = error instanceof PartialError && !error.failed.has(0);
+      if (!isAccepted) {
+        const cause = error instanceof PartialError ? error.failed.get(0) : error;
+        const failure = this.#pump.settlement.note(cause);
+        tried(failure.reason);
+        throw failure;
+      }
     }
     tried('ok');
     this.#pump.breaker.hurry(this.#options.clock.monotonic());

@@ -1043,6 +1043,20 @@ describe('test alert', () => {
     await worker.stop(0);
   });
 
+  test('that none of the refusals is about was accepted', async () => {
+    const far = new FarEnd(fail(new PartialError(new Map())));
+    const { worker, log } = makeWorker(far);
+    worker.start();
+    await pass(0);
+    await worker.sendNow(alertOfRule('t'), new AbortController().signal);
+    far.answer = fail(new PartialError(new Map([[0, refused()]])));
+    await expect(worker.sendNow(alertOfRule('t'), new AbortController().signal)).rejects.toThrow(
+      'answered 400',
+    );
+    expect(log.lines.filter(({ level }) => level === 'error')).toEqual([]);
+    await worker.stop(0);
+  });
+
   test('ends with its signal, even when the output ignores it', async () => {
     const far = new FarEnd(hang);
     const { worker } = makeWorker(far);
