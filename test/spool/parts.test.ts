@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { Cursor, fromRanges, parseCursors, serialiseCursors } from '../../src/core/spool/cursor.ts';
 import { countExpired, countForRoom, type SegmentAge } from '../../src/core/spool/disk/retention.ts';
+import { DropReport } from '../../src/core/spool/drop-report.ts';
 import { stampAfter } from '../../src/core/spool/history.ts';
 import { Ranges, toRanges } from '../../src/core/spool/ranges.ts';
 import { RetryHeap } from '../../src/core/spool/retry-heap.ts';
+import { recordingLogger } from '../support/logger.ts';
 
 describe('ranges', () => {
   test('touching and overlapping ranges become one', () => {
@@ -130,4 +132,21 @@ test('times of appending do not go back with a clock that is corrected', () => {
   expect(stampAfter(1_000_000, 999_000)).toBe(1_000_000);
   expect(stampAfter(1_000_000, 1_000_001)).toBe(1_000_001);
   expect(stampAfter(10_000_000, 1_000_000)).toBe(1_000_000);
+});
+
+test('what was dropped is told once a minute, however the wall clock is set', () => {
+  const log = recordingLogger();
+  let wall = 0;
+  let monotonic = 0;
+  const drops = new DropReport({ now: () => wall, monotonic: () => monotonic, random: () => 0 }, log);
+  for (let round = 0; round < 5; round++) {
+    drops.add(new Map([['a', 2]]));
+    wall += 3_600_000;
+    monotonic += 1_000;
+  }
+  expect(log.lines.map(({ fields }) => fields)).toEqual([{ dropped: { a: 2 } }]);
+  wall = 0;
+  monotonic += 60_000;
+  drops.tell();
+  expect(log.lines.slice(1).map(({ fields }) => fields)).toEqual([{ dropped: { a: 8 } }]);
 });

@@ -1,63 +1,35 @@
 /** The log lines of one output's failures: the first at once, then so many a minute with counts. */
-import type { Alert, Logger } from '../contract.ts';
+import type { Alert, Clock, Logger } from '../contract.ts';
 import type { FailureReason } from '../errors.ts';
+import { LineLimit } from '../log-limit.ts';
 
-const MINUTE_MS = 60_000;
 /** An outage is one line a minute; each alert given up is worth one of its own until they come in masses. */
 const RETRY_LINES = 1;
 const BURY_LINES = 10;
 
-/** Lets so many lines through in a minute and counts the others. */
-class LineLimit {
-  readonly #lines: number;
-  #from = Number.NEGATIVE_INFINITY;
-  #written = 0;
-  #alerts = 0;
-
-  constructor(lines: number) {
-    this.#lines = lines;
-  }
-
-  /** The alerts that a line speaks for, those of lines held back included; undefined: no line now. */
-  pass(alerts: number, now: number): number | undefined {
-    this.#alerts += alerts;
-    // A clock that was set back starts a new minute.
-    if (now - this.#from >= MINUTE_MS || now < this.#from) {
-      this.#from = now;
-      this.#written = 0;
-    }
-    if (this.#written >= this.#lines) return undefined;
-    this.#written++;
-    const count = this.#alerts;
-    this.#alerts = 0;
-    return count;
-  }
-}
-
 export class FailureLog {
   readonly #output: string;
   readonly #log: Logger;
-  readonly #retries = new LineLimit(RETRY_LINES);
-  readonly #openings = new LineLimit(RETRY_LINES);
-  readonly #buried = new LineLimit(BURY_LINES);
-  readonly #unburied = new LineLimit(RETRY_LINES);
-  readonly #defects = new LineLimit(RETRY_LINES);
+  readonly #retries: LineLimit;
+  readonly #openings: LineLimit;
+  readonly #buried: LineLimit;
+  readonly #unburied: LineLimit;
+  readonly #defects: LineLimit;
   #troubled = false;
 
-  constructor(output: string, log: Logger) {
+  constructor(output: string, log: Logger, clock: Pick<Clock, 'monotonic'>) {
     this.#output = output;
     this.#log = log;
+    this.#retries = new LineLimit(clock, RETRY_LINES);
+    this.#openings = new LineLimit(clock, RETRY_LINES);
+    this.#buried = new LineLimit(clock, BURY_LINES);
+    this.#unburied = new LineLimit(clock, RETRY_LINES);
+    this.#defects = new LineLimit(clock, RETRY_LINES);
   }
 
   /** Alerts will be tried again. `details` says where things stand. */
-  retrying(
-    reason: FailureReason,
-    error: string,
-    alerts: number,
-    now: number,
-    details: Record<string, unknown>,
-  ): void {
-    const failed = this.#retries.pass(alerts, now);
+  retrying(reason: FailureReason, error: string, alerts: number, details: Record<string, unknown>): void {
+    const failed = this.#retries.pass(alerts);
     if (failed === undefined) return;
     this.#troubled = true;
     this.#log.warn(
@@ -67,8 +39,8 @@ export class FailureLog {
   }
 
   /** The output cannot be opened. */
-  opening(reason: FailureReason, error: string, now: number, retryInMs: number): void {
-    const times = this.#openings.pass(1, now);
+  opening(reason: FailureReason, error: string, retryInMs: number): void {
+    const times = this.#openings.pass();
     if (times === undefined) return;
     this.#troubled = true;
     this.#log.warn(
@@ -78,8 +50,8 @@ export class FailureLog {
   }
 
   /** An alert was given up. */
-  buried(alert: Alert, reason: FailureReason, error: string, now: number): void {
-    const alerts = this.#buried.pass(1, now);
+  buried(alert: Alert, reason: FailureReason, error: string): void {
+    const alerts = this.#buried.pass();
     if (alerts === undefined) return;
     this.#log.error(
       { output: this.#output, reason, error, alerts, uuid: alert.uuid, rule: alert.rule },
@@ -88,8 +60,8 @@ export class FailureLog {
   }
 
   /** An alert was given up, and its dead letter cannot be stored. */
-  unburied(alert: Alert, error: string, now: number): void {
-    const alerts = this.#unburied.pass(1, now);
+  unburied(alert: Alert, error: string): void {
+    const alerts = this.#unburied.pass();
     if (alerts === undefined) return;
     this.#log.error(
       { output: this.#output, error, alerts, uuid: alert.uuid, rule: alert.rule },
@@ -98,8 +70,8 @@ export class FailureLog {
   }
 
   /** The output threw something that is none of our errors. */
-  defect(error: string, stack: string | undefined, now: number): void {
-    const times = this.#defects.pass(1, now);
+  defect(error: string, stack: string | undefined): void {
+    const times = this.#defects.pass();
     if (times === undefined) return;
     this.#log.error({ output: this.#output, error, stack, times }, 'defect in the output');
   }

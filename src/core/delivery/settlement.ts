@@ -48,7 +48,7 @@ export class Settlement {
 
   constructor(options: SettlementOptions) {
     this.#options = options;
-    this.log = new FailureLog(options.output, options.log);
+    this.log = new FailureLog(options.output, options.log, options.clock);
   }
 
   /** How many alerts are held to go before all others. */
@@ -128,7 +128,7 @@ export class Settlement {
       }
     }
     if (again > 0) {
-      this.log.retrying(failure.reason, failure.message, again, now, { state, retryInMs });
+      this.log.retrying(failure.reason, failure.message, again, { state, retryInMs });
     }
   }
 
@@ -136,7 +136,7 @@ export class Settlement {
   note(error: unknown): Failure {
     const failure = this.noteOpening(error);
     if (failure instanceof DefectError) {
-      this.log.defect(failure.message, stackOf(error), this.#options.clock.now());
+      this.log.defect(failure.message, stackOf(error));
     }
     return failure;
   }
@@ -197,7 +197,7 @@ export class Settlement {
       .then(
         () => {
           observer.buried(output, reason);
-          this.log.buried(delivery.alert, reason, error.message, now);
+          this.log.buried(delivery.alert, reason, error.message);
         },
         problem => this.#keep(delivery, failure, problem),
       )
@@ -211,7 +211,7 @@ export class Settlement {
   #keep(delivery: Delivery, failure: Failure, problem: unknown): void {
     const { output, observer, clock, mask, parked } = this.#options;
     observer.retried(output, failure.reason);
-    this.log.unburied(delivery.alert, toFailure(problem, mask).message, clock.now());
+    this.log.unburied(delivery.alert, toFailure(problem, mask).message);
     delivery.retry(BURY_AGAIN_MS, failure);
     parked(delivery, clock.monotonic() + BURY_AGAIN_MS);
   }

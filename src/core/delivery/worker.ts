@@ -41,7 +41,7 @@ export class OutputWorker {
       timeoutMs: Math.max(OPEN_TIMEOUT_MS, timeoutMs),
       failed: (error, retryInMs) => {
         const { reason, message } = settlement.noteOpening(error);
-        settlement.log.opening(reason, message, clock.now(), retryInMs);
+        settlement.log.opening(reason, message, retryInMs);
       },
     }).then(output => {
       if (!output) return;

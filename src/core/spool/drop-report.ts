@@ -1,16 +1,14 @@
 /** Says that alerts were dropped, at most once a minute. */
 import type { Clock, Logger } from '../contract.ts';
-
-const INTERVAL_MS = 60_000;
+import { LineLimit } from '../log-limit.ts';
 
 export class DropReport {
-  readonly #clock: Clock;
+  readonly #limit: LineLimit;
   readonly #log: Logger;
   #lost = new Map<string, number>();
-  #toldAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, log: Logger) {
-    this.#clock = clock;
+    this.#limit = new LineLimit(clock);
     this.#log = log;
   }
 
@@ -22,9 +20,7 @@ export class DropReport {
 
   /** Tells what has not been told, unless something was told within the last minute. */
   tell(): void {
-    const now = this.#clock.now();
-    if (this.#lost.size === 0 || Math.abs(now - this.#toldAt) < INTERVAL_MS) return;
-    this.#toldAt = now;
+    if (this.#lost.size === 0 || this.#limit.pass() === undefined) return;
     this.#log.warn(
       { dropped: Object.fromEntries(this.#lost) },
       'the spool is full or its alerts too old: alerts that outputs had not read were dropped',
