@@ -142,7 +142,18 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
     );
   });
 
-  test('a changed Secret of one’s own rolls the pods at the next upgrade', async () => {
+  test.each([
+    ['of variables', ['config.existingSecret=alerting']],
+    [
+      'of the log',
+      [
+        'config.spool.driver=jetstream',
+        'config.spool.servers=nats://nats.example.test',
+        'secrets.spool\\.password.name=alerting',
+        'secrets.spool\\.password.key=OPSGENIE_APIKEY',
+      ],
+    ],
+  ])('a changed Secret of one’s own, %s, rolls the pods at the next upgrade', async (_name, set) => {
     const namespace = await freshNamespace();
     const checksum = async (command: string, token: string) => {
       const metadata = { name: 'alerting', namespace };
@@ -152,7 +163,7 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
         metadata,
         stringData: { OPSGENIE_APIKEY: token },
       });
-      await install(command, namespace, [], ['config.existingSecret=alerting']);
+      await install(command, namespace, [], set);
       const { body } = await server.call(
         'GET',
         `/apis/apps/v1/namespaces/${namespace}/statefulsets/falco-tiercel`,

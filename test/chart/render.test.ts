@@ -202,15 +202,23 @@ describeWith('settings', missingHelm(), () => {
     const before = await checksum();
     expect(await checksum('config.slack.webhookurl=https://a.example.test')).toBe(before);
     expect(await checksum('config.slack.minimumpriority=error')).toBe(before);
+    expect(await checksum('config.log.format=json')).toBe(before);
     for (const change of [
       'config.listenport=2999',
       'config.spool.maxbytes=2GiB',
+      'config.deadletters.maxage=1d',
       'config.tlsserver.deploy=true',
       'config.customtags=a',
       'config.extraEnv[0].name=A,config.extraEnv[0].value=b',
     ]) {
       expect(await checksum(change), change).not.toBe(before);
     }
+    const onNats = (...more: string[]) =>
+      checksum('config.spool.driver=jetstream', 'config.spool.servers=nats://a.example.test', ...more);
+    const ofNats = await onNats();
+    expect(await onNats('config.spool.servers=nats://b.example.test')).not.toBe(ofNats);
+    expect(await onNats('config.spool.password=p')).not.toBe(await onNats('config.spool.password=q'));
+    expect(await onNats('config.slack.webhookurl=https://a.example.test')).toBe(ofNats);
     const rolls = await checksum('reload=restart');
     expect(await checksum('reload=restart', 'config.slack.minimumpriority=error')).not.toBe(rolls);
     const byVariables = 'config.extraArgs={-c,/x}';

@@ -313,6 +313,14 @@ comes as variables is always in it.
 {{- range $key := list "listenaddress" "listenport" "spool" "deadletters" -}}
 {{- $_ := set $parts $key (get $.config.value $key) -}}
 {{- end -}}
+{{- range $file, $text := .config.secrets -}}
+{{- if hasPrefix "spool." $file }}{{ $_ := set $parts (printf "text %s" $file) $text }}{{ end -}}
+{{- end -}}
+{{- range $path, $reference := $values.secrets -}}
+{{- if hasPrefix "spool." (lower $path) -}}
+{{- $_ := set $parts (printf "reference %s" $path) (dig "data" $reference.key "" (lookup "v1" "Secret" $.root.Release.Namespace $reference.name)) -}}
+{{- end -}}
+{{- end -}}
 {{- $_ := set $parts "tlsserver" (pick (default dict .config.value.tlsserver) "deploy" "mutualtls" "notlsport" "notlspaths") -}}
 {{- end -}}
 {{- range $name := concat (list $values.config.existingSecret) (default list $values.extraEnvFrom) -}}
