@@ -235,8 +235,8 @@ class TiercelServer implements HttpServer {
 
   // Loaded with the first request that needs it: a start pays nothing for it, nor does a process that only takes alerts.
   #openApp(request: IncomingMessage, response: ServerResponse): void {
-    import('./app.ts').then(
-      ({ createApp }) => {
+    import('./app.ts')
+      .then(({ createApp }) => {
         this.#app ??= createApp({
           backend: this.#options.backend,
           ingest: this.#ingest,
@@ -248,14 +248,14 @@ class TiercelServer implements HttpServer {
           log: this.#options.log,
         });
         this.#app(request, response);
-      },
-      error => this.#fail(response, error, 'the API cannot be loaded'),
-    );
+      })
+      .catch(error => this.#fail(response, error, 'the API cannot be loaded'));
   }
 
   #fail(response: ServerResponse, error: unknown, message: string): void {
     this.#options.log.error({ err: error }, message);
-    sendText(response, 500, 'internal error; the log has the details\n');
+    if (response.headersSent) response.destroy();
+    else sendText(response, 500, 'internal error; the log has the details\n');
   }
 
   #watch(server: https.Server, loaded: TlsFiles): void {
