@@ -2,7 +2,8 @@
 import type { OutputInstance } from './config/types.ts';
 import type { Clock, Count, HttpClient, Logger, Output, ServerTls } from './contract.ts';
 import type { FailureReason } from './errors.ts';
-import { createHttpClient, readTls } from './http/client.ts';
+import { createHttpClient } from './http/client.ts';
+import { readTls } from './http/client-tls.ts';
 import { OutputTemplates, templateBodyOf } from './output-template.ts';
 
 export interface HostOptions {

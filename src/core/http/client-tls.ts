@@ -1,12 +1,8 @@
 /** TLS of outgoing connections: whom to trust, and who we are. */
 import { readFileSync, statSync } from 'node:fs';
-import {
-  createSecureContext,
-  getCACertificates,
-  type SecureContext,
-  setDefaultCACertificates,
-} from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { ServerTls, TlsSettings } from '../contract.ts';
+import { trustedCertificates } from '../trust.ts';
 
 /**
  * Reads the files of a connection.
@@ -37,28 +33,6 @@ function readPem(file: string, what: string): string {
   // OpenSSL takes an authority file without any certificate in silence, and then trusts nobody.
   if (!text.includes('-----BEGIN ')) throw new Error(`the ${what} ${file} is not in PEM format`);
   return text;
-}
-
-let systemTrusted = false;
-
-/**
- * Makes every TLS connection of the process trust the system's certificates (on Linux also `SSL_CERT_FILE` and
- * `SSL_CERT_DIR`) besides Node's own and `NODE_EXTRA_CA_CERTS`. Node alone would ignore an authority that a company
- * has put into its images, which programs in Go, and so falcosidekick, trust. Once for all, because a store of one's
- * own costs each output some 15 ms and 1.5 MiB.
- */
-export function trustSystem(): void {
-  if (systemTrusted) return;
-  systemTrusted = true;
-  const known = getCACertificates('default');
-  const all = [...new Set([...known, ...getCACertificates('system')])];
-  if (all.length > known.length) setDefaultCACertificates(all);
-}
-
-/** Certificates for a client library that wants the whole list: the system's and the given ones; undefined: the default. */
-export function trustedCertificates(settings: Pick<TlsSettings, 'ca'>): string[] | undefined {
-  trustSystem();
-  return settings.ca && [...getCACertificates('default'), ...settings.ca];
 }
 
 /** Changed files are noticed on a new connection, at most this often. */

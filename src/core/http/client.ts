@@ -16,8 +16,6 @@ import type { AnswerHandler } from './wire/connection.ts';
 import { WirePool } from './wire/pool.ts';
 import type { WireRequest } from './wire/request.ts';
 
-export { readTls, trustedCertificates } from './client-tls.ts';
-
 export interface HttpClientOptions {
   connection: ConnectionConfig & ServerTls;
   /** Connections per host: as many as there are sends at once. */

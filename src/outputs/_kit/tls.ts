@@ -1,14 +1,7 @@
 /** TLS for outputs that speak their own protocol instead of HTTP. */
-import { type ConnectionOptions, createSecureContext, getCACertificates } from 'node:tls';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import type { TlsSettings } from '../../core/contract.ts';
-
-let trusted: string[] | undefined;
-
-/** Node's own list and the machine's: an authority added to the machine counts, as it does for programs in Go. */
-function systemAuthorities(): string[] {
-  trusted ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
-  return trusted;
-}
+import { trustedCertificates } from '../../core/trust.ts';
 
 /**
  * Options for `tls.connect`, to be made once per output: reading some hundred authorities takes a while.
@@ -17,7 +10,7 @@ function systemAuthorities(): string[] {
 export function toTlsOptions(settings: TlsSettings): ConnectionOptions {
   return {
     secureContext: createSecureContext({
-      ca: [...systemAuthorities(), ...(settings.ca ?? [])],
+      ca: trustedCertificates(settings),
       cert: settings.cert,
       key: settings.key,
     }),
