@@ -17,9 +17,7 @@ import { createMetrics, type Metrics } from './core/metrics.ts';
 import { Pipeline } from './core/pipeline.ts';
 import { readinessOf } from './core/readiness.ts';
 import { createRedactor } from './core/redact.ts';
-import { replayLetters } from './core/replay.ts';
 import type { DeadLetterFilter, ReadRange, Spool } from './core/spool/contract.ts';
-import { allLetters } from './core/spool/letter-page.ts';
 import { openSpool } from './core/spool/open.ts';
 import { testDraft } from './core/test-alert.ts';
 import { outputs as definitions } from './outputs/index.ts';
@@ -205,25 +203,12 @@ class Running implements Daemon, Backend {
     };
   }
 
-  async replayDeadLetters(filter: DeadLetterFilter): Promise<ReplayOutcome> {
-    const box = this.#spool.deadLetters;
-    if (filter.output !== undefined) this.#fleet.expect(filter.output);
-    const outcome = { queued: 0, skipped: 0 };
-    for (const [output, count] of await box.tally(filter)) {
-      if (!this.#fleet.has(output)) {
-        outcome.skipped += count;
-        continue;
-      }
-      const letters = allLetters(box, { ...filter, output, limit: count });
-      this.#fleet.replay(output, replayLetters(letters, box, systemClock), count);
-      outcome.queued += count;
-    }
-    return outcome;
+  replayDeadLetters(filter: DeadLetterFilter): Promise<ReplayOutcome> {
+    return this.#fleet.replayLetters(filter);
   }
 
   async replayLog(output: string, range: ReadRange): Promise<void> {
-    const until = range.until ?? systemClock.now();
-    this.#fleet.replayEntries(output, this.#spool.read({ ...range, until }));
+    this.#fleet.replayLog(output, range);
   }
 
   test(output: string | undefined, signal: AbortSignal) {

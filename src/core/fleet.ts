@@ -5,10 +5,11 @@ import type { OutputInstance } from './config/types.ts';
 import type { Clock, Logger, Output } from './contract.ts';
 import type { DeliveryObserver, OutputStatus } from './delivery/contract.ts';
 import { OutputWorker } from './delivery/worker.ts';
-import type { TestOutcome } from './http/backend.ts';
-import { replayEntries } from './replay.ts';
+import type { ReplayOutcome, TestOutcome } from './http/backend.ts';
+import { replayEntries, replayLetters } from './replay.ts';
 import { compileFilter } from './route.ts';
-import type { Delivery, Entry, Spool } from './spool/contract.ts';
+import type { DeadLetterFilter, Entry, ReadRange, Spool } from './spool/contract.ts';
+import { allLetters } from './spool/letter-page.ts';
 
 export interface FleetOptions {
   spool: Spool;
@@ -78,15 +79,6 @@ export class Fleet {
     return [...this.#members.values()].map(member => member.worker.status());
   }
 
-  has(id: string): boolean {
-    return this.#members.has(id);
-  }
-
-  /** @throws RangeError for an unknown output */
-  expect(id: string): void {
-    this.#member(id);
-  }
-
   /**
    * Sends an alert past the log, one try at each output (or the one named).
    * @throws RangeError for an unknown output
@@ -108,23 +100,39 @@ export class Fleet {
   }
 
   /**
-   * Queues deliveries behind the replays of that output that are already under way. They go on with the worker that
-   * replaces its worker.
-   * @throws RangeError for an unknown output
+   * Queues the dead letters behind the replays of their outputs that are already under way. They go on with the worker
+   * that replaces an output's worker.
+   * @throws RangeError when the filter names an unknown output
    */
-  replay(id: string, deliveries: AsyncIterable<Delivery>, total?: number): void {
-    this.#replay(id, new CarriedReplay(deliveries, total));
+  async replayLetters(filter: DeadLetterFilter): Promise<ReplayOutcome> {
+    const { spool, clock } = this.#options;
+    const box = spool.deadLetters;
+    if (filter.output !== undefined) this.#member(filter.output);
+    const outcome = { queued: 0, skipped: 0 };
+    for (const [output, count] of await box.tally(filter)) {
+      if (this.#members.has(output)) {
+        const letters = allLetters(box, { ...filter, output, limit: count });
+        this.#replay(output, new CarriedReplay(replayLetters(letters, box, clock), count));
+        outcome.queued += count;
+      } else {
+        outcome.skipped += count;
+      }
+    }
+    return outcome;
   }
 
   /**
-   * Queues those entries of the log that are for the output.
+   * Queues those entries of a piece of the log, up to now, that are for the output.
    * @throws RangeError for an unknown output
    */
-  replayEntries(id: string, entries: AsyncIterable<Entry>): void {
+  replayLog(id: string, range: ReadRange): void {
     const { spool, clock } = this.#options;
+    this.#member(id);
+    const entries = spool.read({ ...range, until: range.until ?? clock.now() });
     // Asked each time: the output's filter may change under way.
     const accepts = (alert: Alert) => this.#members.get(id)?.accepts(alert) ?? false;
-    this.replay(id, replayEntries(id, filter(entries, accepts), spool.deadLetters, clock));
+    const deliveries = replayEntries(id, only(entries, accepts), spool.deadLetters, clock);
+    this.#replay(id, new CarriedReplay(deliveries, undefined));
   }
 
   /** Stops all, for good: a `reconcile` under way starts no more. */
@@ -174,7 +182,7 @@ export class Fleet {
   }
 }
 
-async function* filter(
+async function* only(
   entries: AsyncIterable<Entry>,
   accepts: (alert: Alert) => boolean,
 ): AsyncGenerator<Entry> {

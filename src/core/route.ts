@@ -92,23 +92,6 @@ export function compileFilter(selection: Selection): (alert: Alert) => boolean {
   return alert => important(alert) && matchers.some(conditions => conditions.every(holds, alert));
 }
 
-/** Why an output takes an alert or does not, in a sentence. */
-export function explainFilter(selection: Selection, alert: Alert): string {
-  const { important, matchers } = compileSelection(selection);
-  if (!important(alert)) {
-    return `not taken: the priority ${alert.priority} is below the minimum, ${selection.minimumPriority}`;
-  }
-  if (matchers.length === 0) return 'taken: there are no matchers';
-  const taking = matchers.findIndex(conditions => conditions.every(holds, alert));
-  if (taking >= 0) return `taken: match[${taking}] holds`;
-  const reasons = matchers.map((conditions, index) => {
-    const { key, read } = conditions.find(condition => !holds.call(alert, condition))!;
-    const value = read(alert);
-    return `match[${index}] wants another ${key} than ${value === undefined ? 'none' : JSON.stringify(value)}`;
-  });
-  return `not taken: ${reasons.join('; ')}`;
-}
-
 function holds(this: Alert, { read, test }: CompiledCondition): boolean {
   return test(read(this));
 }

@@ -154,7 +154,7 @@ describe('a fleet', () => {
     await spool.append(rules.map(alert));
     await first;
     const hung = once(sent, 'hangs');
-    fleet.replayEntries('fake.one', spool.read({}));
+    fleet.replayLog('fake.one', {});
     await hung;
     const rest = once(sent, 'new 10');
     await fleet.reconcile([{ ...instanceOf(), fingerprint: 'new' }], 0);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { sealAlert } from '../../src/core/alert.ts';
-import { compileFilter, explainFilter, type Match, parseMatch } from '../../src/core/route.ts';
+import { compileFilter, type Match, parseMatch } from '../../src/core/route.ts';
 import { draftOf } from '../support/drafts.ts';
 
 const FIELDS = JSON.stringify({
@@ -200,20 +200,5 @@ describe('parseMatch', () => {
     expect(() => compileFilter({ minimumPriority: '', match: [{ rule: { regex: '(' } }] })).toThrow(
       RangeError,
     );
-  });
-});
-
-describe('explainFilter', () => {
-  it.each<['Error' | '', Match[], string]>([
-    ['', [], 'taken: there are no matchers'],
-    ['Error', [], 'not taken: the priority Warning is below the minimum, Error'],
-    ['', [{ rule: 'x' }, { namespace: 'payments' }], 'taken: match[1] holds'],
-    [
-      '',
-      [{ namespace: 'dev' }, { pod: 'api-*', 'no.such': 'x' }],
-      'not taken: match[0] wants another namespace than "payments"; match[1] wants another no.such than none',
-    ],
-  ])('says why', (minimumPriority, match, why) => {
-    expect(explainFilter({ minimumPriority, match }, ALERT)).toBe(why);
   });
 });

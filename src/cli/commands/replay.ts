@@ -29,12 +29,7 @@ export function replay(options: ReplayOptions, context: Context): Promise<ExitCo
   }
   return withDaemon(options, context, async api => {
     const before = options.wait ? await newestLetter(api, options.output) : 0;
-    await api.call('replay', {
-      method: 'POST',
-      body: { output: options.output, since, until },
-      // The answer comes when the piece of the log has been looked up, which may be large.
-      timeoutMs: 300_000,
-    });
+    await api.call('replay', { method: 'POST', body: { output: options.output, since, until } });
     if (!options.wait) {
       await context.io.print('the replay is queued\n');
       return EXIT.ok;
