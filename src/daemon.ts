@@ -1,8 +1,7 @@
 /** The composition root: configuration → log → outputs → server, and the way back down on stop. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { readConfigToRun } from './configuration.ts';
 import { sealAlert } from './core/alert.ts';
-import { loadConfig } from './core/config/load.ts';
 import type { Config } from './core/config/types.ts';
 import { type ConfigWatch, watchConfig } from './core/config/watch.ts';
 import { createEnricher } from './core/enrich.ts';
@@ -20,7 +19,6 @@ import { createRedactor } from './core/redact.ts';
 import type { DeadLetterFilter, ReadRange, Spool } from './core/spool/contract.ts';
 import { openSpool } from './core/spool/open.ts';
 import { testDraft } from './core/test-alert.ts';
-import { outputs as definitions } from './outputs/index.ts';
 import { version } from './version.ts';
 
 type Env = Record<string, string | undefined>;
@@ -49,18 +47,9 @@ export interface Daemon {
  * folder; Error with a sentence when the port cannot be bound
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const running = new Running(options, readConfig(options));
+  const running = new Running(options, readConfigToRun(options));
   await running.start();
   return running;
-}
-
-function readConfig({ configFile, env }: DaemonOptions): Config {
-  const readFile = (path: string) => readFileSync(path, 'utf8');
-  const load = (from: Env) => loadConfig({ file: configFile, env: from, definitions, readFile });
-  const config = load(env);
-  // A newcomer without a configuration sees the alerts. Whoever wrote one gets what it says.
-  if (config.outputs.length > 0 || configFile !== undefined) return config;
-  return load({ ...env, CONSOLE_ENABLED: 'true' });
 }
 
 class Running implements Daemon, Backend {
@@ -237,7 +226,7 @@ class Running implements Daemon, Backend {
   async #reload(): Promise<void> {
     if (this.#stopping) return;
     try {
-      const config = readConfig(this.#options);
+      const config = readConfigToRun(this.#options);
       // A change from now on is to be told, however long the outputs take to stop.
       await this.#watch?.update(config.files);
       this.#redact = createRedactor([...this.#config.secrets, ...config.secrets]);

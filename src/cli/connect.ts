@@ -48,7 +48,7 @@ function localUrl(port = '2801'): string {
 
 // The registry of all outputs comes with the configuration: only loaded where a file is given.
 async function fromConfig(file: string, env: Env): Promise<{ url: string; token: string }> {
-  const { readConfig } = await import('./configuration.ts');
+  const { readConfig } = await import('../configuration.ts');
   const { server } = readConfig({ file, env });
   return { url: serverUrl(server), token: server.auth.adminToken || server.auth.token };
 }

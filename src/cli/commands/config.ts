@@ -1,9 +1,9 @@
 /** `tiercel config example|schema|show`. */
 import { stringify } from 'yaml';
+import { readConfig } from '../../configuration.ts';
 import { toExampleYaml } from '../../core/config/example.ts';
 import { toJsonSchema } from '../../core/config/json-schema.ts';
 import { outputs } from '../../outputs/index.ts';
-import { readConfig } from '../configuration.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
 

@@ -68,7 +68,7 @@ async function findLetters(options: ListOptions, context: Context): Promise<Lett
 
 async function storedLetters(options: ListOptions, { env, io }: Context): Promise<Letters | undefined> {
   const [{ readConfig }, { readDeadLetters }] = await Promise.all([
-    import('../configuration.ts'),
+    import('../../configuration.ts'),
     import('../dead-letter-file.ts'),
   ]);
   const { spool } = readConfig({ file: options.configFile, env });

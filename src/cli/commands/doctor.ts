@@ -1,9 +1,9 @@
 /** `tiercel doctor`: one line for each thing between Falco and the far side that may be wrong. */
 import { existsSync } from 'node:fs';
+import { readConfig } from '../../configuration.ts';
 import type { Config } from '../../core/config/types.ts';
 import { ConfigError, formatProblem } from '../../core/errors.ts';
 import { parseDuration } from '../../core/units.ts';
-import { readConfig } from '../configuration.ts';
 import { connect, type DaemonOptions } from '../connect.ts';
 import { type Check, fail, type Level, ok, skip, warn } from '../doctor/check.ts';
 import { checkDaemon } from '../doctor/daemon.ts';

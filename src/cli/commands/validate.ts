@@ -1,6 +1,7 @@
 /** `tiercel validate`: all that is wrong with a configuration, before it is used. */
+
+import { readConfig } from '../../configuration.ts';
 import { ConfigError, type ConfigProblem, formatProblem } from '../../core/errors.ts';
-import { readConfig } from '../configuration.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
 import { count, type Paint, painter } from '../text.ts';
