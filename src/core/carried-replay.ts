@@ -1,19 +1,19 @@
 /** A replay that outlives the worker it goes through: the next one takes over what is not settled. */
-import type { Delivery } from './spool/contract.ts';
+import type { Replayable } from './delivery/replay.ts';
 
-export class CarriedReplay implements AsyncIterable<Delivery> {
-  readonly #source: AsyncIterator<Delivery>;
+export class CarriedReplay implements AsyncIterable<Replayable> {
+  readonly #source: AsyncIterator<Replayable>;
   readonly #total: number | undefined;
   /** Read and not settled. */
-  readonly #open = new Set<Delivery>();
+  readonly #open = new Set<Replayable>();
   #settled = 0;
   /** What is read next, which an earlier worker may be waiting for still. */
-  #coming: Promise<IteratorResult<Delivery>> | undefined;
+  #coming: Promise<IteratorResult<Replayable>> | undefined;
   /** Workers so far. */
   #workers = 0;
 
-  /** @param total how many deliveries there are, when it is known */
-  constructor(source: AsyncIterable<Delivery>, total: number | undefined) {
+  /** @param total how many alerts there are, when it is known */
+  constructor(source: AsyncIterable<Replayable>, total: number | undefined) {
     this.#source = source[Symbol.asyncIterator]();
     this.#total = total;
   }
@@ -24,7 +24,7 @@ export class CarriedReplay implements AsyncIterable<Delivery> {
   }
 
   /** For one worker at a time: what an earlier one left comes first. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Delivery> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Replayable> {
     const worker = ++this.#workers;
     yield* [...this.#open];
     for (;;) {
@@ -34,35 +34,34 @@ export class CarriedReplay implements AsyncIterable<Delivery> {
       if (worker !== this.#workers) return;
       this.#coming = undefined;
       if (done) return;
-      const delivery = this.#track(value);
-      this.#open.add(delivery);
-      yield delivery;
+      const carried = this.#track(value);
+      this.#open.add(carried);
+      yield carried;
     }
   }
 
-  #track(inner: Delivery): Delivery {
+  #track(inner: Replayable): Replayable {
     // Once: two workers may have had it.
     const settle = () => {
-      const isFirst = this.#open.delete(delivery);
+      const isFirst = this.#open.delete(carried);
       if (isFirst) this.#settled++;
       return isFirst;
     };
-    const { offset, appendedAt, alert, attempt } = inner;
-    const delivery: Delivery = {
+    const { offset, alert, startedAt, attempt } = inner;
+    const carried: Replayable = {
       offset,
-      appendedAt,
       alert,
+      startedAt,
       attempt,
       ack: () => {
         if (settle()) inner.ack();
       },
-      retry: (afterMs, error) => inner.retry(afterMs, error),
       bury: async error => {
-        if (!this.#open.has(delivery)) return;
+        if (!this.#open.has(carried)) return;
         await inner.bury(error);
         settle();
       },
     };
-    return delivery;
+    return carried;
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Alerts that were sent, or given up, before as deliveries for another round. A replay lives in memory: it does not go
+ * Alerts that were sent, or given up, before, for another round. A replay lives in memory: it does not go
  * on after a restart. Retries and their waits are the worker's.
  */
 import type { Alert } from './alert.ts';
 import type { Clock } from './contract.ts';
 import { MAX_REPLAY_BYTES } from './delivery/limits.ts';
-import type { DeadLetter, DeadLetters, Delivery, Entry } from './spool/contract.ts';
+import type { Replayable } from './delivery/replay.ts';
+import type { DeadLetter, DeadLetters, Entry } from './spool/contract.ts';
 import { letterOf } from './spool/letter.ts';
 
 /** Dead letters; one goes when its output has accepted it, and stays when it was given up again. */
@@ -13,11 +14,11 @@ export async function* replayLetters(
   letters: AsyncIterable<DeadLetter>,
   box: DeadLetters,
   clock: Clock,
-): AsyncGenerator<Delivery> {
+): AsyncGenerator<Replayable> {
   const room = new Room();
   for await (const { id, alert } of letters) {
     await room.take(alert);
-    yield new ReplayDelivery(id, alert, clock.now(), room, {
+    yield new ReplayedAlert(id, alert, clock.now(), room, {
       // A letter that cannot be removed now is sent once more by the next replay.
       accepted: () => void box.remove({ ids: [id] }).catch(() => undefined),
       refused: async () => {},
@@ -31,11 +32,11 @@ export async function* replayEntries(
   entries: AsyncIterable<Entry>,
   box: DeadLetters,
   clock: Clock,
-): AsyncGenerator<Delivery> {
+): AsyncGenerator<Replayable> {
   const room = new Room();
   for await (const { offset, alert } of entries) {
     await room.take(alert);
-    yield new ReplayDelivery(offset, alert, clock.now(), room, {
+    yield new ReplayedAlert(offset, alert, clock.now(), room, {
       accepted: () => {},
       refused: async error => {
         await box.add(letterOf(output, { alert, attempt: 1 }, error, clock));
@@ -69,19 +70,18 @@ interface Outcome {
   refused(error: Error): Promise<void>;
 }
 
-class ReplayDelivery implements Delivery {
+class ReplayedAlert implements Replayable {
   readonly offset: number;
-  readonly appendedAt: number;
   readonly alert: Alert;
-  readonly attempt = 1;
+  readonly startedAt: number;
+  attempt = 1;
   readonly #room: Room;
   readonly #outcome: Outcome;
 
   constructor(offset: number, alert: Alert, startedAt: number, room: Room, outcome: Outcome) {
     this.offset = offset;
-    // The age limits of a delivery count from the replay on, not from the day the alert came in.
-    this.appendedAt = startedAt;
     this.alert = alert;
+    this.startedAt = startedAt;
     this.#room = room;
     this.#outcome = outcome;
   }
@@ -90,8 +90,6 @@ class ReplayDelivery implements Delivery {
     this.#room.give(this.alert);
     this.#outcome.accepted();
   }
-
-  retry(): void {}
 
   async bury(error: Error): Promise<void> {
     await this.#outcome.refused(error);

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { CarriedReplay } from '../../src/core/carried-replay.ts';
-import type { Delivery } from '../../src/core/spool/contract.ts';
+import type { Replayable } from '../../src/core/delivery/replay.ts';
 import { numbered, numberOf } from '../support/spool.ts';
 
-/** Deliveries of which so many may be unsettled at once; the next one waits for room. */
-async function* source(count: number, room: number): AsyncGenerator<Delivery> {
+/** Alerts of which so many may be unsettled at once; the next one waits for room. */
+async function* source(count: number, room: number): AsyncGenerator<Replayable> {
   let wake = () => {};
   for (let number = 1; number <= count; number++) {
     while (room === 0) {
@@ -17,15 +17,14 @@ async function* source(count: number, room: number): AsyncGenerator<Delivery> {
       room++;
       wake();
     };
-    const delivery = { offset: number, appendedAt: 0, alert: numbered(number), attempt: 1 };
-    yield { ...delivery, ack, retry: () => {}, bury: async () => ack() };
+    yield { offset: number, alert: numbered(number), startedAt: 0, attempt: 1, ack, bury: async () => ack() };
   }
 }
 
 test('a worker that was waiting for more when it was replaced holds nothing up and takes nothing along', async () => {
   const replay = new CarriedReplay(source(5, 2), 5);
   const before = replay[Symbol.asyncIterator]();
-  const one = (await before.next()).value as Delivery;
+  const one = (await before.next()).value as Replayable;
   await before.next();
   const waiting = before.next();
   // As a worker that stops: it waits for none of these.

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Replayable } from '../../src/core/delivery/replay.ts';
 import { replayEntries, replayLetters } from '../../src/core/replay.ts';
-import type { Delivery } from '../../src/core/spool/contract.ts';
 import { LetterBox } from '../support/delivery.ts';
 import { numbered, realClock } from '../support/spool.ts';
 
@@ -27,7 +27,7 @@ test.each([
   ['the log', () => replayEntries('a', five(), box, realClock)],
 ])('a replay of %s has only some 32 MiB under way', async (_, replay) => {
   const source = replay();
-  const taken: Delivery[] = [];
+  const taken: Replayable[] = [];
   const next = () => source.next().then(({ value }) => value && taken.push(value));
   await next();
   await next();

@@ -65,10 +65,11 @@ export class Intake {
   gather(want: number, bytes: number, now: number): void {
     const toSize = this.#batcher.size + want;
     const toBytes = this.#batcher.bytes + bytes;
+    this.replay?.readAhead();
     const replay = this.replay?.available ? this.replay : undefined;
     if (replay) {
       const halfSize = toSize - (want >> 1);
-      const halfBytes = toBytes - bytes / 2;
+      const halfBytes = this.#batcher.bytes + bytes / 2;
       // Who is first may have but half of it, unless the other one has nothing.
       if (this.#replaysTurn) this.#takeReplay(replay, halfSize, halfBytes, now);
       else this.#takeLive(halfSize, halfBytes, now);

@@ -15,7 +15,7 @@ import { Intake } from './intake.ts';
 import { type DeliveryLimits, limitsOf, MAX_BURYING } from './limits.ts';
 import type { OutputWorkerOptions } from './options.ts';
 import { TokenBucket } from './rate-limit.ts';
-import { Replay, Replayed } from './replay.ts';
+import { Replay, type Replayable, Replayed } from './replay.ts';
 import { Settlement } from './settlement.ts';
 import { Tries, Try } from './tries.ts';
 
@@ -114,13 +114,12 @@ export class Pump {
     }
   }
 
-  /** Sends another source's deliveries in turns with the log's; resolves when all are settled. */
-  async runReplay(source: AsyncIterable<Delivery>, total: number | undefined): Promise<void> {
+  /** Sends another source's alerts in turns with the log's; resolves when all are settled. */
+  async runReplay(source: AsyncIterable<Replayable>, total: number | undefined): Promise<void> {
     const replay = new Replay({
       source,
       total,
       window: this.#limits.replayWindow,
-      clock: this.#options.clock,
       ready: () => this.pump(),
     });
     this.#intake.replay = replay;

@@ -1,16 +1,29 @@
-/** A replay as the worker sees it: deliveries of another source, of which only a few are held at a time. */
-import type { Alert, Clock } from '../contract.ts';
+/** A replay as the worker sees it: alerts of another source, of which only a few are held at a time. */
+import type { Alert } from '../contract.ts';
 import type { Delivery } from '../spool/contract.ts';
 import { MAX_TIMER_MS } from './alarm.ts';
 import { toFailure } from './failure.ts';
 
+/** An alert that is sent once more, to be settled exactly once by ack or bury. */
+export interface Replayable {
+  /** Its place in the log, or the number of its dead letter. */
+  readonly offset: number;
+  readonly alert: Alert;
+  /** Since when it is on its way again, in milliseconds since the epoch: its age counts from the replay on. */
+  readonly startedAt: number;
+  /** Number of its next try, 1 for the first; whoever tries it counts on. */
+  attempt: number;
+  ack(): void;
+  /** Given up. Resolves when that is taken note of. */
+  bury(error: Error): Promise<void>;
+}
+
 export interface ReplayOptions {
-  source: AsyncIterable<Delivery>;
+  source: AsyncIterable<Replayable>;
   /** How many alerts there are, when it is known. */
   total: number | undefined;
-  /** Most deliveries held and not settled. */
+  /** Most alerts held and not settled. */
   window: number;
-  clock: Clock;
   /** Told when something can be taken. */
   ready(): void;
 }
@@ -28,9 +41,8 @@ export class Replay {
   #closed = false;
   readonly #total: number | undefined;
   readonly #window: number;
-  readonly #clock: Clock;
   readonly #ready: () => void;
-  readonly #source: AsyncIterator<Delivery>;
+  readonly #source: AsyncIterator<Replayable>;
   readonly #buffer: Delivery[] = [];
   readonly #waiting = new Set<{ delivery: Delivery; timer: NodeJS.Timeout }>();
   #resolve!: () => void;
@@ -40,7 +52,6 @@ export class Replay {
     this.#source = options.source[Symbol.asyncIterator]();
     this.#total = options.total;
     this.#window = options.window;
-    this.#clock = options.clock;
     this.#ready = options.ready;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -56,10 +67,35 @@ export class Replay {
     return this.#waiting.size;
   }
 
-  /** Whether something can be taken; reads ahead. */
+  /** Whether something can be taken. */
   get available(): boolean {
-    this.#fill();
     return this.#buffer.length > 0;
+  }
+
+  /** Keeps one read under way while there is room; the last one waits until the source has seen all settled. */
+  readAhead(): void {
+    if (this.#reading || this.#exhausted || this.#closed || this.#open >= this.#window) return;
+    this.#reading = true;
+    this.#source.next().then(
+      result => {
+        this.#reading = false;
+        if (this.#closed) return;
+        if (result.done) {
+          this.#exhausted = true;
+        } else {
+          this.#read++;
+          this.#open++;
+          this.#buffer.push(new Replayed(result.value, this));
+          this.#ready();
+        }
+        if (this.#exhausted && this.#open === 0) this.#finish();
+        else this.readAhead();
+      },
+      error => {
+        this.#reading = false;
+        this.close(toFailure(error));
+      },
+    );
   }
 
   take(): Delivery | undefined {
@@ -92,7 +128,7 @@ export class Replay {
     this[outcome]++;
     if (this.#closed) return;
     if (this.#exhausted && this.#open === 0) this.#finish();
-    else this.#fill();
+    else this.readAhead();
   }
 
   again(delivery: Delivery, afterMs: number): void {
@@ -111,32 +147,6 @@ export class Replay {
     this.#waiting.add(parked);
   }
 
-  /** Keeps one read under way while there is room; the last one waits until the source has seen all settled. */
-  #fill(): void {
-    if (this.#reading || this.#exhausted || this.#closed || this.#open >= this.#window) return;
-    this.#reading = true;
-    this.#source.next().then(
-      result => {
-        this.#reading = false;
-        if (this.#closed) return;
-        if (result.done) {
-          this.#exhausted = true;
-        } else {
-          this.#read++;
-          this.#open++;
-          this.#buffer.push(new Replayed(result.value, this.#clock.now(), this));
-          this.#ready();
-        }
-        if (this.#exhausted && this.#open === 0) this.#finish();
-        else this.#fill();
-      },
-      error => {
-        this.#reading = false;
-        this.close(toFailure(error));
-      },
-    );
-  }
-
   #finish(): void {
     this.#closed = true;
     this.#resolve();
@@ -144,22 +154,25 @@ export class Replay {
   }
 }
 
-/** A delivery of a replay. Its age counts from the replay on, and so do its tries. */
+/** An alert of a replay as a delivery: what waits for a retry stays with the replay. */
 export class Replayed implements Delivery {
   readonly offset: number;
   readonly appendedAt: number;
   readonly alert: Alert;
-  attempt = 1;
   #settled = false;
-  readonly #inner: Delivery;
+  readonly #inner: Replayable;
   readonly #replay: Replay;
 
-  constructor(inner: Delivery, now: number, replay: Replay) {
+  constructor(inner: Replayable, replay: Replay) {
     this.offset = inner.offset;
-    this.appendedAt = now;
+    this.appendedAt = inner.startedAt;
     this.alert = inner.alert;
     this.#inner = inner;
     this.#replay = replay;
+  }
+
+  get attempt(): number {
+    return this.#inner.attempt;
   }
 
   ack(): void {
@@ -171,7 +184,7 @@ export class Replayed implements Delivery {
 
   retry(afterMs: number): void {
     if (this.#settled) return;
-    this.attempt++;
+    this.#inner.attempt++;
     this.#replay.again(this, afterMs);
   }
 

@@ -1,11 +1,11 @@
 import type { Alert, Output } from '../contract.ts';
 import { PartialError, RetriableError } from '../errors.ts';
-import type { Delivery } from '../spool/contract.ts';
 import type { DeliveryObserver, OutputStatus } from './contract.ts';
 import { toFailure } from './failure.ts';
 import { openUntilItWorks, pause } from './opening.ts';
 import type { OutputWorkerOptions } from './options.ts';
 import { Pump } from './pump.ts';
+import type { Replayable } from './replay.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -140,11 +140,11 @@ export class OutputWorker {
   }
 
   /**
-   * Sends the deliveries of another source through the same window, limits and breaker, taking turns with the log.
+   * Sends the alerts of another source through the same window, limits and breaker, taking turns with the log.
    * Resolves when all are settled. One replay at a time: a second one waits for the first.
    * @throws when the source fails or the worker stops; what is not settled stays with the source
    */
-  replay(source: AsyncIterable<Delivery>, total?: number): Promise<void> {
+  replay(source: AsyncIterable<Replayable>, total?: number): Promise<void> {
     const run = this.#replays.then(() => this.#pump.runReplay(source, total));
     this.#replays = run.catch(() => {});
     return run;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CarriedReplay } from '../../../src/core/carried-replay.ts';
+import type { Replayable } from '../../../src/core/delivery/replay.ts';
 import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
-import type { Delivery } from '../../../src/core/spool/contract.ts';
 import { alertOfRule, FarEnd, makeWorker, pass } from '../../support/delivery.ts';
 
 beforeEach(() => {
@@ -11,22 +11,20 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Deliveries that keep what became of them. */
+/** Alerts that keep what became of them. */
 function sourceOf(count: number) {
   const outcomes = new Map<string, string>();
   let given = 0;
-  async function* source(): AsyncGenerator<Delivery> {
+  async function* source(): AsyncGenerator<Replayable> {
     for (let index = 0; index < count; index++) {
       const rule = `r${index}`;
       given++;
       yield {
         offset: index,
-        // Older than any limit: a replay starts anew.
-        appendedAt: 0,
         alert: alertOfRule(rule),
+        startedAt: Date.now(),
         attempt: 1,
         ack: () => outcomes.set(rule, 'done'),
-        retry: () => outcomes.set(rule, 'retry'),
         bury: async error => void outcomes.set(rule, error.message),
       };
     }
@@ -63,12 +61,12 @@ describe('replay', () => {
     worker.start();
     let isFull = true;
     const outcomes: string[] = [];
-    async function* source(): AsyncGenerator<Delivery> {
+    async function* source(): AsyncGenerator<Replayable> {
       const bury = async () => {
         if (isFull) throw new Error('the disk is full');
         outcomes.push('buried');
       };
-      yield { offset: 1, appendedAt: 0, alert: alertOfRule('a'), attempt: 1, ack() {}, retry() {}, bury };
+      yield { offset: 1, startedAt: 0, alert: alertOfRule('a'), attempt: 1, ack() {}, bury };
     }
     const replayed = worker.replay(new CarriedReplay(source(), 1), 1);
     await pass(45_000);
@@ -178,6 +176,29 @@ describe('replay', () => {
     await worker.stop(0);
   });
 
+  test.each([
+    ['tries', { attempts: 3 }, 'given up after 3 tries: answered 503'],
+    ['age', { maxAgeMs: 10_000 }, 'given up 10 s after it came in: answered 503'],
+  ])('that goes on with another worker keeps its %s', async (_, limit, outcome) => {
+    const far = new FarEnd(() => {
+      throw busy();
+    });
+    const retry = { maxAgeMs: 3_600_000, attempts: 0, minMs: 4000, maxMs: 4000, ...limit };
+    const { worker, again } = makeWorker(far, { retry });
+    const { source, outcomes } = sourceOf(1);
+    const carried = new CarriedReplay(source, 1);
+    let now = worker;
+    for (let reload = 0; reload < 6; reload++) {
+      now.start();
+      const ended = now.replay(carried).catch(() => {});
+      await pass(2500);
+      await Promise.all([now.stop(0), ended]);
+      now = again();
+    }
+    expect(outcomes.get('r0')).toBe(outcome);
+    await now.stop(0);
+  });
+
   test('ends with the worker; what is not settled stays with the source', async () => {
     const far = new FarEnd(slow);
     const { worker } = makeWorker(far, { concurrency: 2 });
@@ -199,7 +220,7 @@ describe('replay', () => {
     const { worker, append } = makeWorker(far);
     worker.start();
     // biome-ignore lint/correctness/useYield: it fails before it has anything
-    async function* broken(): AsyncGenerator<Delivery> {
+    async function* broken(): AsyncGenerator<Replayable> {
       throw new Error('the letters cannot be read');
     }
     await expect(worker.replay(broken())).rejects.toThrow('cannot be read');

@@ -579,8 +579,8 @@ describe('memory', () => {
     const replayed = large(16, 8 * MIB);
     async function* source() {
       for (const [offset, alert] of replayed.entries()) {
-        const settle = { ack: () => {}, retry: () => {}, bury: async () => {} };
-        yield { offset, appendedAt: 0, alert: { ...alert, rule: 'replayed' }, attempt: 1, ...settle };
+        const settle = { ack: () => {}, bury: async () => {} };
+        yield { offset, alert: { ...alert, rule: 'replayed' }, startedAt: Date.now(), attempt: 1, ...settle };
       }
     }
     await spool.append(large(16, 8 * MIB));
