@@ -1,6 +1,7 @@
 /** A replay that outlives the worker it goes through: the next one takes over what is not settled. */
 import type { Replayable } from './delivery/replay.ts';
 
+/** The alerts of a replay for one worker after the other; each counts as settled once, whoever settles it. */
 export class CarriedReplay implements AsyncIterable<Replayable> {
   readonly #source: AsyncIterator<Replayable>;
   readonly #total: number | undefined;

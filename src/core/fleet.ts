@@ -32,6 +32,7 @@ interface Member {
   accepts(alert: Alert): boolean;
 }
 
+/** Knows the workers by their outputs' ids, and the replays that each has under way. */
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #members = new Map<string, Member>();

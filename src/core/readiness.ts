@@ -12,6 +12,7 @@ export interface Condition {
   outputs: readonly OutputStatus[];
 }
 
+/** Ready unless something blocks: problems of outputs never do, as their alerts wait in the log. */
 export function readinessOf({ isStopping, spool, reloadError, outputs }: Condition): Readiness {
   const problems: Readiness['problems'] = [];
   const { fault, deadLetterFault, remote } = spool;

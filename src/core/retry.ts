@@ -21,6 +21,7 @@ export type NextStep =
   | { giveUp: 'refused' | 'attempts' | 'age'; retryInMs?: undefined };
 
 /**
+ * Whether an alert is tried again after a failed try, and when.
  * @param attempt the try that failed, 1 for the first
  * @param ageMs how long the alert has been on its way
  * @param random uniform in [0, 1)

@@ -4,6 +4,7 @@ import type { Delivery } from '../spool/contract.ts';
 
 const ONE: BatchLimits = { items: 1, bytes: Number.POSITIVE_INFINITY, waitMs: 0 };
 
+/** What was taken and is in no try yet, in its order. */
 export class Batcher {
   readonly #limits: BatchLimits;
   readonly #gathered: Delivery[] = [];

@@ -24,6 +24,7 @@ export interface IntakeOptions {
 const LOOKS = 2048;
 const READ_AGAIN_MS = 1000;
 
+/** Fills the batcher of one output, within what the pump asks for. */
 export class Intake {
   replay: Replay | undefined;
   readonly #options: IntakeOptions;
@@ -105,12 +106,9 @@ export class Intake {
     const { consumer, signal, ready, failed } = this.#options;
     consumer.pull(this.#allowed(want, now), signal, bytes).then(
       deliveries => {
-        this.#pulling = false;
         // Nothing at all: the log was closed, there is nothing to wait for.
-        if (deliveries.length === 0) {
-          this.#pulling = true;
-          return;
-        }
+        if (deliveries.length === 0) return;
+        this.#pulling = false;
         this.#admit(deliveries, this.#options.clock.monotonic());
         ready();
       },

@@ -9,6 +9,7 @@ interface Parked {
   readonly bytes: number;
 }
 
+/** Counts what waits for a retry, and says when the next of it is due. */
 export class Parking {
   readonly #maxAlerts: number;
   readonly #maxBytes: number;

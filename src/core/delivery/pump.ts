@@ -19,6 +19,7 @@ import { Replay, type Replayable, Replayed } from './replay.ts';
 import { Settlement } from './settlement.ts';
 import { Tries, Try } from './tries.ts';
 
+/** One output's delivery while it is open; the worker starts and halts it. */
 export class Pump {
   readonly breaker: Breaker;
   readonly settlement: Settlement;

@@ -26,6 +26,7 @@ export interface SettlementOptions {
   buried(): void;
 }
 
+/** Settles the deliveries of one output, and holds those that go before all others. */
 export class Settlement {
   readonly log: FailureLog;
   lastSuccessAt: number | undefined;
@@ -134,7 +135,7 @@ export class Settlement {
 
   /** Takes note of a failed try; of a defect also where it came from. */
   note(error: unknown): Failure {
-    const failure = this.noteOpening(error);
+    const failure = this.#record(error);
     if (failure instanceof DefectError) {
       this.log.defect(failure.message, stackOf(error));
     }
@@ -143,10 +144,7 @@ export class Settlement {
 
   /** Takes note of a failure to open: any error is as good as another there (a file that cannot be read). */
   noteOpening(error: unknown): Failure {
-    const failure = toFailure(error, this.#options.mask);
-    this.lastFailureAt = this.#options.clock.now();
-    this.lastError = failure.message;
-    return failure;
+    return this.#record(error);
   }
 
   /** A filter that fails on an alert must not lose it. */
@@ -159,6 +157,13 @@ export class Settlement {
         return true;
       }
     };
+  }
+
+  #record(error: unknown): Failure {
+    const failure = toFailure(error, this.#options.mask);
+    this.lastFailureAt = this.#options.clock.now();
+    this.lastError = failure.message;
+    return failure;
   }
 
   #retry(delivery: Delivery, attempt: number, inMs: number, failure: Failure): void {

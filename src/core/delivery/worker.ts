@@ -10,6 +10,7 @@ import type { Replayable } from './replay.ts';
 const OPEN_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 
+/** One output at work, from its opening to its close: its pump, its replays one after the other, its status. */
 export class OutputWorker {
   readonly #options: OutputWorkerOptions;
   readonly #id: string;
