@@ -1,4 +1,5 @@
 /** Reads a piece of a stream from one end to the other, beside all consumers. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsMsg } from '@nats-io/jetstream';
 import { decodeAlert } from '../../alert.ts';
 import { toFailure } from '../../nats/failures.ts';
@@ -21,6 +22,9 @@ const PAGE = 500;
 const PAGE_BYTES = 16 * 2 ** 20;
 /** Nothing more comes of a page although it should: what was there was dropped meanwhile, or the server is gone. */
 const SILENCE_MS = 5_000;
+/** How long a node of the cluster may be behind the stream's leader, and how often it is looked at meanwhile. */
+const BEHIND_MS = 5_000;
+const LOOK_AGAIN_MS = 100;
 
 /**
  * Messages of the piece that are there, in order.
@@ -28,6 +32,7 @@ const SILENCE_MS = 5_000;
  */
 export async function* readStream(session: Session, stream: string, piece: Piece): AsyncGenerator<JsMsg> {
   let rest = piece;
+  let behindSince: number | undefined;
   while (rest.from < rest.end) {
     const page = await readPage(session, stream, rest).catch(error => {
       throw toFault(`the stream ${stream} cannot be read`, error);
@@ -37,12 +42,33 @@ export async function* readStream(session: Session, stream: string, piece: Piece
       if (message.seq >= rest.from) yield message;
     }
     const last = page.at(-1);
-    if (!last) return;
-    rest = { ...rest, from: Math.max(rest.from, last.seq + 1), storedSince: undefined };
+    if (last) {
+      rest = { ...rest, from: Math.max(rest.from, last.seq + 1), storedSince: undefined };
+      behindSince = undefined;
+      continue;
+    }
+    if (!(await hasMore(session, stream, rest))) return;
+    behindSince ??= performance.now();
+    if (performance.now() - behindSince > BEHIND_MS) {
+      throw new SpoolFaultError(`the stream ${stream} cannot be read: a NATS node is behind its leader`);
+    }
+    await sleep(LOOK_AGAIN_MS);
   }
 }
 
-/** The next messages of the piece; none when there are none. */
+/** Whether the stream's leader has messages of the piece, or later ones: the node that was asked may be behind. */
+async function hasMore(
+  { manager }: Session,
+  stream: string,
+  { from, storedSince = Number.NEGATIVE_INFINITY, subject = '>' }: Piece,
+): Promise<boolean> {
+  const last = await manager.streams.getMessage(stream, { last_by_subj: subject }).catch(error => {
+    throw toFault(`the stream ${stream} cannot be read`, error);
+  });
+  return last !== null && last.seq >= from && last.time.getTime() >= storedSince;
+}
+
+/** The next messages of the piece; none when there are none where its consumer is. */
 async function readPage(
   { jetstream }: Session,
   stream: string,
