@@ -1,4 +1,5 @@
 /** What only a log on a server has: several processes, a server that goes away, places that are kept. */
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -254,6 +255,26 @@ describeWith('a log on a NATS server', missingNats(), () => {
     );
     cleanups.push(() => buffer.close());
     expect((await buffer.deadLetters.list()).map(numberOf)).toEqual(kept);
+  });
+
+  test('a large alert that cannot be a dead letter of the buffer either stays there, and holds no other back', async () => {
+    const port = await freePort();
+    const path = folders.make();
+    const inTheWay = join(path, 'buffer', 'dead-letters.sqlite');
+    const spool = await open(jetStreamConfig([`127.0.0.1:${port}`]), {}, path);
+    const consumer = spool.consumer('a', 'beginning');
+    await mkdir(inTheWay);
+    for (const alert of [numbered(1, 'x'.repeat(2 << 20)), numbered(2)]) await spool.append([alert]);
+    const late = await startNats('', port);
+    cleanups.push(() => late.remove());
+    expect((await pullAll(consumer, 1)).map(numberOf)).toEqual([2]);
+    await spool.append([numbered(3)]);
+    expect((await pullAll(consumer, 1)).map(numberOf)).toEqual([3]);
+    expect(spool.stats().remote).toMatchObject({ buffered: 1 });
+    await spool.close();
+    await rm(inTheWay, { recursive: true });
+    const again = await open(jetStreamConfig([`127.0.0.1:${port}`]), {}, path);
+    await expect.poll(() => again.stats().remote).toMatchObject({ detour: undefined, buffered: 0 });
   });
 
   test('the buffer is bounded: full and set to refuse, it refuses', async () => {

@@ -1,6 +1,5 @@
 /** One timer for whoever has to look again at some time: the earliest time asked for counts. */
-/** Longest time of a timer, in milliseconds: Node fires at once beyond it. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
+import { timerMs } from '../timer.ts';
 
 export class Alarm {
   readonly #ring: () => void;
@@ -19,7 +18,7 @@ export class Alarm {
         this.#set = undefined;
         this.#ring();
       },
-      Math.min(Math.max(0, Math.ceil(at - now)), MAX_TIMER_MS),
+      timerMs(at - now),
     );
     this.#set = { timer, at };
   }

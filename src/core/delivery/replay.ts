@@ -1,7 +1,7 @@
 /** A replay as the worker sees it: alerts of another source, of which only a few are held at a time. */
 import type { Alert } from '../contract.ts';
 import type { Delivery } from '../spool/contract.ts';
-import { MAX_TIMER_MS } from './alarm.ts';
+import { timerMs } from '../timer.ts';
 import { toFailure } from './failure.ts';
 
 /** An alert that is sent once more, to be settled exactly once by ack or bury. */
@@ -135,14 +135,11 @@ export class Replay {
     if (this.#closed) return;
     const parked = {
       delivery,
-      timer: setTimeout(
-        () => {
-          this.#waiting.delete(parked);
-          this.#buffer.push(delivery);
-          this.#ready();
-        },
-        Math.min(afterMs, MAX_TIMER_MS),
-      ),
+      timer: setTimeout(() => {
+        this.#waiting.delete(parked);
+        this.#buffer.push(delivery);
+        this.#ready();
+      }, timerMs(afterMs)),
     };
     this.#waiting.add(parked);
   }

@@ -3,12 +3,10 @@ import type { Alert, Clock, Logger } from '../contract.ts';
 import { PermanentError } from '../errors.ts';
 import { type NextStep, nextStep, type RetryPolicy } from '../retry.ts';
 import type { Delivery } from '../spool/contract.ts';
+import { BURY_AGAIN_MS } from '../spool/letter.ts';
 import type { DeliveryObserver } from './contract.ts';
 import { DefectError, type Failure, stackOf, toFailure } from './failure.ts';
 import { FailureLog } from './failure-log.ts';
-
-/** How long an alert waits when its dead letter could not be stored. */
-const BURY_AGAIN_MS = 30_000;
 
 export interface SettlementOptions {
   /** The output's id. */

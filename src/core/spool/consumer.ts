@@ -1,6 +1,7 @@
 /** The consumer of the memory and the disk driver: hands entries out and keeps its cursor. */
 
 import type { Clock, Logger } from '../contract.ts';
+import { timerMs } from '../timer.ts';
 import type { Consumer, ConsumerStats, DeadLetters, Delivery, Entry } from './contract.ts';
 import type { Cursor } from './cursor.ts';
 import { Handout, type Settler } from './handout.ts';
@@ -11,8 +12,6 @@ import { Waiters } from './waiters.ts';
 
 /** How long a reader waits when the store could not be read. */
 const READ_AGAIN_MS = 1_000;
-/** Longest wait: Node's timers overflow beyond 2^31 ms. */
-const MAX_WAIT_MS = 2 ** 31 - 1;
 
 /** What a consumer works with. */
 export interface ConsumerHost {
@@ -247,7 +246,7 @@ export class LogConsumer implements Consumer, Settler {
     clearTimeout(this.#timer);
     this.#timerDue = due;
     if (due === Number.POSITIVE_INFINITY) return;
-    const waitMs = Math.min(Math.max(0, Math.ceil(due - performance.now())), MAX_WAIT_MS);
+    const waitMs = timerMs(due - performance.now());
     this.#timer = setTimeout(() => {
       this.#timerDue = Number.POSITIVE_INFINITY;
       this.wake();

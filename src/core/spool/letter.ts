@@ -3,6 +3,8 @@ import type { Clock } from '../contract.ts';
 import { PermanentError, RetriableError } from '../errors.ts';
 import type { DeadLetter, Delivery } from './contract.ts';
 
+/** How long an alert waits when its letter could not be stored. */
+export const BURY_AGAIN_MS = 30_000;
 /** Longest error text kept with a dead letter. */
 const MAX_ERROR_CHARS = 2_000;
 

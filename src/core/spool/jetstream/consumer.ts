@@ -1,5 +1,6 @@
 /** The consumer of one output: what the worker asks for is asked of the server, a little ahead. */
 import { setImmediate } from 'node:timers/promises';
+import { timerMs } from '../../timer.ts';
 import type { Consumer, ConsumerStats, Delivery } from '../contract.ts';
 import { Waiters } from '../waiters.ts';
 import { Lane, type LaneOptions } from './lane.ts';
@@ -19,8 +20,6 @@ const UNWANTED_MS = 10_000;
 /** Closed for so long, nobody will open it again soon. */
 const ABANDONED_MS = 5_000;
 const FIRST_GUESS_BYTES = 1024;
-/** Longest wait: Node's timers overflow beyond 2^31 ms. */
-const MAX_WAIT_MS = 2 ** 31 - 1;
 
 export interface StreamConsumerOptions extends LaneOptions {
   stream: string;
@@ -233,7 +232,7 @@ export class StreamConsumer implements Consumer {
     const due = this.lane.nextDue();
     clearTimeout(this.#timer);
     if (due !== Number.POSITIVE_INFINITY) {
-      const waitMs = Math.min(Math.max(0, Math.ceil(due - performance.now())), MAX_WAIT_MS);
+      const waitMs = timerMs(due - performance.now());
       this.#timer = setTimeout(() => this.wake(), waitMs);
     }
     return this.#waiters.wait(signal);

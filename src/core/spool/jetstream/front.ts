@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Alert } from '../../alert.ts';
 import type { Clock, Logger } from '../../contract.ts';
 import { AlertTooLargeError, type Consumer, type Delivery, type Spool, SpoolFullError } from '../contract.ts';
+import { BURY_AGAIN_MS } from '../letter.ts';
 import { PublishError, type Publisher } from './publisher.ts';
 import { within } from './within.ts';
 
@@ -175,11 +176,18 @@ export class Front {
 
   /** Taken before the server had told its limit, or before that was lowered: it stays on this machine. */
   async #keep(delivery: Delivery): Promise<void> {
+    const { log } = this.#options;
     const { uuid, bytes } = delivery.alert;
-    this.#options.log.error(
-      { uuid, bytes: bytes.length },
-      'an alert in the buffer is larger than the NATS server takes (max_payload); it is kept as a dead letter of the buffer',
-    );
-    await delivery.bury(new AlertTooLargeError(TOO_LARGE));
+    const fields = { uuid, bytes: bytes.length };
+    const what = 'an alert in the buffer is larger than the NATS server takes (max_payload)';
+    const refusal = new AlertTooLargeError(TOO_LARGE);
+    try {
+      await delivery.bury(refusal);
+      log.error(fields, `${what}; it is kept as a dead letter of the buffer`);
+    } catch (error) {
+      delivery.retry(BURY_AGAIN_MS, refusal);
+      const fault = (error as Error).message;
+      log.error({ ...fields, fault }, `${what}; it stays there, as its dead letter cannot be stored`);
+    }
   }
 }
