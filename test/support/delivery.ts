@@ -12,6 +12,7 @@ import {
 import type { DeliveryObserver } from '../../src/core/delivery/contract.ts';
 import type { OutputWorkerOptions } from '../../src/core/delivery/options.ts';
 import { OutputWorker } from '../../src/core/delivery/worker.ts';
+import { RetriableError } from '../../src/core/errors.ts';
 import type { DeadLetter, DeadLetters } from '../../src/core/spool/contract.ts';
 import { MemorySpool } from '../../src/core/spool/memory.ts';
 import { draftOf } from './drafts.ts';
@@ -207,3 +208,14 @@ export function makeWorker(
 export async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
 }
+
+/** A failure that is worth another try. */
+export const busy = () => new RetriableError('answered 503', { reason: 'server_error' });
+
+/** A far side that always fails so. */
+export const fail = (error: Error) => () => {
+  throw error;
+};
+
+/** A far side that never answers. */
+export const hang = () => new Promise<never>(() => {});
