@@ -56,6 +56,20 @@ export function escapeLineSeparators(json: string): string {
   return json.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 }
 
+/** The first half of what an escaped surrogate needs; texts have it rarely, pairs included. */
+const SURROGATE = /\\u[dD][89a-fA-F]/;
+const ESCAPE = /\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u....|.)/g;
+const LONE = /^\\u[dD][89a-fA-F]..$/;
+
+/**
+ * JSON text in which each half of a surrogate pair that stands alone is U+FFFD, as Go reads it. A half is no character:
+ * what is behind us (Elasticsearch, PostgreSQL) refuses the text that holds one.
+ */
+export function withoutLoneSurrogates(json: string): string {
+  if (!SURROGATE.test(json)) return json;
+  return json.replace(ESCAPE, found => (LONE.test(found) ? '\\ufffd' : found));
+}
+
 /** Whether a value is a number kept as its source text. */
 export function isRawNumber(value: unknown): value is RawNumber {
   return exact.isRawJSON(value);

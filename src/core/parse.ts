@@ -1,6 +1,6 @@
 /** Falco's JSON → alert drafts. Takes what can be taken; says in a sentence why something cannot. */
 import { ALERT_KEYS, type AlertDraft, DraftFields, newUuid } from './alert.ts';
-import { isJsonObject, type JsonObject } from './json.ts';
+import { isJsonObject, type JsonObject, withoutLoneSurrogates } from './json.ts';
 import { parsePriority } from './priority.ts';
 import { CANONICAL_UTC } from './rfc3339.ts';
 import { elementSpans, hasBrackets, memberSpans, nestingDepth, valueSpans } from './scan.ts';
@@ -141,6 +141,8 @@ interface Known {
 
 function parseValue(source: string, value: unknown): ParsedAlert {
   if (!isJsonObject(value)) return refuse('not_an_alert', `expected a JSON object, found ${kindOf(value)}`);
+  const wellFormed = withoutLoneSurrogates(source);
+  if (wellFormed !== source) return parseValue(wellFormed, JSON.parse(wellFormed));
   const text = toSingleLine(source);
   // The sender of a deep text is hostile or broken; a text with few brackets cannot be deep.
   if (hasBrackets(text, MAX_DEPTH) && nestingDepth(text, MAX_DEPTH + 1) > MAX_DEPTH) return tooDeep();

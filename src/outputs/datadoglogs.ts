@@ -6,9 +6,10 @@ import { joinUrl } from './_kit/url.ts';
 
 /** A log entry: docs.datadoghq.com/api/latest/logs#send-logs. */
 function toLog(alert: Alert, service: string) {
+  const tags = alert.tags.join(',');
   return {
     ddsource: 'falco',
-    ...(alert.tags.length > 0 && { ddtags: alert.tags.join(',') }),
+    ...(tags !== '' && { ddtags: tags }),
     ...(alert.hostname !== '' && { hostname: alert.hostname }),
     message: alert.json,
     ...(service !== '' && { service }),

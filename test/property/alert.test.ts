@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { decodeAlert, outputField, sealAlert } from '../../src/core/alert.ts';
-import { parseExact } from '../../src/core/json.ts';
+import { parseExact, withoutLoneSurrogates } from '../../src/core/json.ts';
 import { parseAlerts } from '../../src/core/parse.ts';
 import { memberSpans, nestingDepth, valueSpans } from '../../src/core/scan.ts';
 import { alertOf } from '../support/alerts.ts';
@@ -77,9 +77,30 @@ it('numbers keep every digit, in the text and in the values', () => {
   );
 });
 
+it('halves of surrogate pairs are replaced, as in text that is no UTF-8', () => {
+  fc.assert(
+    fc.property(anyText, anyText, (name, text) => {
+      const alert = alertOf(
+        JSON.stringify({
+          rule: 'R',
+          priority: 'Error',
+          time: '2026-01-31T12:00:00Z',
+          output: text,
+          output_fields: { [`f${name}`]: [text] },
+          other: { [name]: text },
+        }),
+      );
+      expect(alert.output).toBe(text.toWellFormed());
+      expect(alert.outputFields).toEqual({ [`f${name}`.toWellFormed()]: [text.toWellFormed()] });
+      expect(JSON.parse(alert.json).other).toEqual({ [name.toWellFormed()]: text.toWellFormed() });
+    }),
+    RUNS,
+  );
+});
+
 it('single fields are those of the whole', () => {
   fc.assert(
-    fc.property(fieldsText, text => {
+    fc.property(fieldsText.map(withoutLoneSurrogates), text => {
       const body = `{"rule":"R","priority":"Error","time":"2026-01-31T12:00:00Z","output_fields":${text}}`;
       const whole = parseExact(text) as Record<string, unknown>;
       const lazy = alertOf(body);

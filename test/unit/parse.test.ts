@@ -65,6 +65,18 @@ describe('a single alert', () => {
   });
 
   it.each([
+    ['"\\ud83d\\ude00"', '"\\ud83d\\ude00"'],
+    ['"\\uD83D\\uDE00 \\ud800"', '"\\uD83D\\uDE00 \\ufffd"'],
+    ['"\\ud800\\ud800\\udc00\\udc00"', '"\\ufffd\\ud800\\udc00\\ufffd"'],
+    ['"\\\\ud800"', '"\\\\ud800"'],
+    ['"\\ud83dx\\ude00"', '"\\ufffdx\\ufffd"'],
+    ['{"\\udfff":1}', '{"\\ufffd":1}'],
+  ])('replaces halves of surrogate pairs: %s', (found, kept) => {
+    const body = text({ output_fields: 'FIELDS', rule: 'R' }).replace('"FIELDS"', `{"a":${found}}`);
+    expect(sealAlert(parseAlert(body).draft!).json).toContain(`"output_fields":{"a":${kept}}`);
+  });
+
+  it.each([
     ['rule', { rule: '' }, 'missing_field'],
     ['rule', { rule: 5 }, 'bad_field'],
     ['priority', { priority: 'Bogus' }, 'bad_field'],
