@@ -1,7 +1,7 @@
 import { RetriableError } from '../core/errors.ts';
 import { oneOf, text, url } from '../core/keys.ts';
 import { defineAwsOutput } from './_kit/aws/define.ts';
-import { arnRegion, serviceUrl } from './_kit/aws/endpoint.ts';
+import { arnRegion, atService, serviceUrl } from './_kit/aws/endpoint.ts';
 import { awsKeys } from './_kit/aws/settings.ts';
 import { encodeRfc3986 } from './_kit/aws/sign.ts';
 
@@ -26,7 +26,10 @@ export default defineAwsOutput({
   regionOf: ({ functionname }) => arnRegion(functionname),
   request: (alert, { functionname, invocationtype, logtype, endpoint }, { region }) => ({
     method: 'POST',
-    url: `${new URL(endpoint || serviceUrl('lambda', region, 'LAMBDA')).origin}/2015-03-31/functions/${encodeRfc3986(functionname)}/invocations`,
+    url: atService(
+      endpoint || serviceUrl('lambda', region, 'LAMBDA'),
+      `/2015-03-31/functions/${encodeRfc3986(functionname)}/invocations`,
+    ),
     headers: {
       'content-type': 'application/json',
       'x-amz-invocation-type': invocationtype,

@@ -1,6 +1,6 @@
 import type { Alert, HttpResponse } from '../../core/contract.ts';
 import type { AwsContext, AwsRequest } from '../_kit/aws/define.ts';
-import { serviceUrl } from '../_kit/aws/endpoint.ts';
+import { atService, serviceUrl } from '../_kit/aws/endpoint.ts';
 import { settleEntries } from '../_kit/aws/entries.ts';
 import { truncateBytes } from '../_kit/text.ts';
 import { toAttributes } from './attributes.ts';
@@ -46,7 +46,7 @@ export function call(
   form.append('TopicArn', config.topicarn);
   return {
     method: 'POST',
-    url: `${new URL(config.endpoint || serviceUrl('sns', region, 'SNS')).origin}/`,
+    url: atService(config.endpoint || serviceUrl('sns', region, 'SNS')),
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   };

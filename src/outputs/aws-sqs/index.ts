@@ -6,7 +6,7 @@ import { awsKeys } from '../_kit/aws/settings.ts';
 import { batchingKey } from '../_kit/batching.ts';
 import { toMessage, verdict } from './entries.ts';
 
-const addressOf = (queue: string) => environmentUrl('SQS') ?? queue;
+const addressOf = (queue: string) => environmentUrl('SQS') ?? new URL(queue).origin;
 
 export default defineAwsOutput({
   name: 'aws.sqs',

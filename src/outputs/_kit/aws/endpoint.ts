@@ -1,4 +1,5 @@
 /** Addresses of AWS services. Pure. */
+import { joinUrl } from '../url.ts';
 
 /** Domain names by the beginning of the region: docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html. */
 const DOMAINS: readonly [prefix: string, domain: string][] = [
@@ -21,6 +22,12 @@ export function serviceUrl(
   env: NodeJS.ProcessEnv = process.env,
 ): string {
   return environmentUrl(variable, env) ?? `https://${service}.${region}.${domainOf(region)}`;
+}
+
+/** The URL of a path at a service, whose address may have a path of its own in front, as for the SDKs. */
+export function atService(address: string, path = ''): string {
+  const { origin, pathname } = new URL(address);
+  return joinUrl(origin + pathname, path || (pathname === '/' ? '/' : ''));
 }
 
 /** What the environment says of the address of a service. */

@@ -1,5 +1,6 @@
 /** Requests of AWS services that take JSON and the name of the operation in a header. Pure. */
 import type { AwsRequest } from './define.ts';
+import { atService } from './endpoint.ts';
 
 /** A call of an operation, `Kinesis_20131202.PutRecord`. `version` is that of the protocol, 1.0 or 1.1. */
 export function jsonCall(
@@ -10,7 +11,7 @@ export function jsonCall(
 ): AwsRequest {
   return {
     method: 'POST',
-    url: `${new URL(address).origin}/`,
+    url: atService(address),
     headers: { 'content-type': `application/x-amz-json-${version}`, 'x-amz-target': target },
     body: JSON.stringify(input),
   };

@@ -4,7 +4,7 @@ import type { HttpRequest } from '../../../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../../../src/core/errors.ts';
 import { entryFailure, judgeAws } from '../../../../src/outputs/_kit/aws/answers.ts';
 import { ambientRegion, keySource, remembered } from '../../../../src/outputs/_kit/aws/credentials.ts';
-import { arnRegion, queueRegion, serviceUrl } from '../../../../src/outputs/_kit/aws/endpoint.ts';
+import { arnRegion, atService, queueRegion, serviceUrl } from '../../../../src/outputs/_kit/aws/endpoint.ts';
 import { needsPath } from '../../../../src/outputs/_kit/aws/objects.ts';
 import { signRequest } from '../../../../src/outputs/_kit/aws/sign.ts';
 
@@ -168,6 +168,13 @@ test('addresses follow the region, unless the environment has another', () => {
   const env = { AWS_ENDPOINT_URL: 'http://all:1', AWS_ENDPOINT_URL_SNS: 'http://sns:2' };
   expect(serviceUrl('sns', 'eu-west-1', 'SNS', env)).toBe('http://sns:2');
   expect(serviceUrl('sqs', 'eu-west-1', 'SQS', env)).toBe('http://all:1');
+});
+
+test('the address of a service may have a path', () => {
+  expect(atService('https://a.test', '/x/y')).toBe('https://a.test/x/y');
+  expect(atService('https://a.test/')).toBe('https://a.test/');
+  expect(atService('https://a.test/aws/', '/x')).toBe('https://a.test/aws/x');
+  expect(atService('https://a.test/p%20a?q=1')).toBe('https://a.test/p%20a');
 });
 
 test('regions are read from ARNs and queue addresses', () => {
