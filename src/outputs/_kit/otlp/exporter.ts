@@ -33,6 +33,12 @@ export function createExporter(
 ): OtlpExporter {
   const { url, grpc, gzip: zipped, timeoutMs, headers } = settings;
   const secrets = Object.values(headers);
+  if (settings.ignoresTls) {
+    host.log.warn(
+      { output: host.id },
+      'alerts go out without TLS: over HTTP the endpoint decides, not `tls`',
+    );
+  }
   const client = grpc ? createGrpcClient(url, host.tls) : undefined;
   // Those of the variable first: for a name that comes twice the last value counts.
   const attributes = new Map([...settings.resource, ['service.name', 'falco'], ['service.version', version]]);

@@ -23,7 +23,9 @@ export function otlpKeys(path: string) {
       { max: 600_000 },
     ),
     headers: secret('Headers as `name=value,other=value`, values percent-encoded where they have to be.'),
-    tls: flag('Speaks TLS although the endpoint starts with `http://`.'),
+    tls: flag(
+      'For gRPC: speaks TLS although the endpoint starts with `http://`. Over HTTP the endpoint alone decides.',
+    ),
     compression: oneOf('How requests are compressed.', ['none', 'gzip'], 'none'),
     extraenvvars: pairs(
       'Variables of the OpenTelemetry SDK for this output alone, over those of the process: OTEL_RESOURCE_ATTRIBUTES, OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_COMPRESSION (also with TRACES_, METRICS_ or LOGS_ in front of the last word), OTEL_METRIC_EXPORT_INTERVAL. Others have no effect.',
@@ -42,10 +44,12 @@ export interface OtlpSettings {
   /** Where to post, or for gRPC where to connect. */
   url: string;
   grpc: boolean;
+  /** `tls` is on, and what is sent is not protected. */
+  ignoresTls: boolean;
   gzip: boolean;
   /** Undefined: no limit of its own. */
   timeoutMs: number | undefined;
-  /** Lower-case names; values as raw UTF-8, one character per byte, as they go over the wire. */
+  /** Lower-case names. */
   headers: Readonly<Record<string, string>>;
   /** Attributes of the resource besides those of the output. */
   resource: readonly (readonly [string, string])[];
@@ -62,16 +66,21 @@ export function readSettings(name: string, config: OtlpConfig, env: Env = proces
   const exporter = (word: string) =>
     variable(`OTEL_EXPORTER_OTLP_${name.toUpperCase()}_${word}`) || variable(`OTEL_EXPORTER_OTLP_${word}`);
   const target = new URL(config.endpoint);
-  if (config.tls) target.protocol = 'https:';
   const grpc = config.protocol === 'grpc';
+  if (config.tls && grpc) target.protocol = 'https:';
   if (!grpc && target.pathname === '/') target.pathname = `/v1/${name}`;
   const interval = Number(variable('OTEL_METRIC_EXPORT_INTERVAL'));
   return {
     url: grpc ? target.origin : target.href,
     grpc,
+    ignoresTls: config.tls && target.protocol === 'http:',
     gzip: config.compression === 'gzip' || exporter('COMPRESSION').trim().toLowerCase() === 'gzip',
     timeoutMs: config.timeout || undefined,
-    headers: toHeaders([...parseBaggage(exporter('HEADERS')).pairs, ...parseBaggage(config.headers).pairs]),
+    headers: Object.fromEntries(
+      [...parseBaggage(exporter('HEADERS')).pairs, ...parseBaggage(config.headers).pairs].map(
+        ([header, value]) => [header.toLowerCase(), value],
+      ),
+    ),
     resource: parseBaggage(variable('OTEL_RESOURCE_ATTRIBUTES')).pairs,
     intervalMs: Number.isFinite(interval) && interval > 0 ? interval : undefined,
   };
@@ -106,10 +115,4 @@ function parseBaggage(text: string): { pairs: [string, string][]; bad: number } 
     return name === '' ? [] : [[name, percentDecoded(piece.slice(equals + 1).trim())]];
   });
   return { pairs: found, bad: pieces.length - found.length };
-}
-
-function toHeaders(list: readonly (readonly [string, string])[]): Record<string, string> {
-  return Object.fromEntries(
-    list.map(([name, value]) => [name.toLowerCase(), Buffer.from(value).toString('latin1')]),
-  );
 }
