@@ -55,7 +55,7 @@ export interface Cancellation {
   removeEventListener(type: 'abort', listener: AbortListener): void;
 }
 
-/** One HTTP request as an output describes it. Header names are lower case. */
+/** One HTTP request as an output describes it. Header names are lower case; their values go out as UTF-8. */
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   url: string;

@@ -32,8 +32,7 @@ export function customHeaders(headers: Readonly<Record<string, string>>): Readon
     if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) {
       throw new Error(`customheaders: the value of ${name} holds a control character`);
     }
-    // Raw UTF-8 on the wire, as Go writes it.
-    custom.set(key, Buffer.from(value).toString('latin1'));
+    custom.set(key, value);
   }
   return custom;
 }

@@ -1,6 +1,7 @@
 /** Requests through a proxy's tunnel (HTTP CONNECT, SOCKS5), by means of undici. */
 import { createRequire } from 'node:module';
 import type { buildConnector, Pool } from 'undici';
+import { toRawUtf8 } from '../raw-utf8.ts';
 import type { HttpDispatcher } from './client.ts';
 import type { ClientTls } from './client-tls.ts';
 
@@ -33,7 +34,10 @@ export function openTunnel(origin: string, options: TunnelOptions): HttpDispatch
   });
   return {
     dispatch: ({ method, path, headers, body }, handler) => {
-      agent.dispatch({ origin, path, method: method as 'POST', headers: [...headers], body }, handler);
+      agent.dispatch(
+        { origin, path, method: method as 'POST', headers: headers.map(toRawUtf8), body },
+        handler,
+      );
     },
     close: () => void agent.close(),
     destroy: () => void agent.destroy(),

@@ -14,6 +14,7 @@ import type { Cancellation, HttpResponse, TlsSettings } from '../../core/contrac
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { excerptOf, verdict as judge } from '../../core/http/verdict.ts';
 import { percentDecoded } from '../../core/percent.ts';
+import { toRawUtf8 } from '../../core/raw-utf8.ts';
 import { decode, type MessageType } from './protobuf.ts';
 import { toTlsOptions } from './tls.ts';
 
@@ -89,7 +90,7 @@ function unary(
     let stream: ClientHttp2Stream;
     try {
       stream = session.request({
-        ...headers,
+        ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, toRawUtf8(value)])),
         ':method': 'POST',
         ':path': method,
         'content-type': 'application/grpc',

@@ -35,7 +35,6 @@ export function toHeaders(alert: Alert, config: { source: string; extensions: Re
  * writes and reads it; only what no HTTP header may hold is percent-encoded, as section 3.1.3.2 has it.
  */
 function toHeaderValue(value: string): string {
-  if (/^[\x20-\x7e]*$/.test(value)) return value;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return Buffer.from(value.replace(/[\u0000-\u001f\u007f]/g, encodeURIComponent)).toString('latin1');
+  return value.replace(/[\u0000-\u001f\u007f]/g, encodeURIComponent);
 }

@@ -54,6 +54,11 @@ describe('requests', () => {
     });
   });
 
+  test('headers go out as UTF-8', async () => {
+    await clientOf().send(post('/', { headers: { 'x-size': 'groß 日 🔥' } }), patience());
+    expect(sink.requests[0]!.headers).toMatchObject({ 'x-size': 'groß 日 🔥' });
+  });
+
   test('custom headers that no request can hold are refused at the start, without their value', () => {
     expect(() => clientOf({ headers: { 'a b': 'x' } })).toThrow('"a b" is not a header name');
     expect(() => clientOf({ headers: { token: 'secret\r\nx: y' } })).toThrow(/^(?!.*secret).*token/s);

@@ -1,4 +1,5 @@
 /** Requests → bytes (RFC 9112). */
+import { toRawUtf8 } from '../../raw-utf8.ts';
 import { WireError } from './failure.ts';
 
 /** A request to one origin. */
@@ -6,7 +7,7 @@ export interface WireRequest {
   method: string;
   /** Request target: path and query, or the whole URL for a proxy. ASCII. */
   path: string;
-  /** Names (lower case) and values in turns, a character for each byte; without `content-length` and `connection`. */
+  /** Names (lower case) and values in turns; without `content-length` and `connection`. Values go out as raw UTF-8. */
   headers: readonly string[];
   body: Buffer | string | undefined;
 }
@@ -67,7 +68,7 @@ function openingOf({ method, path, headers }: WireRequest, host: string): string
   let isHostGiven = false;
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index]!;
-    const value = headers[index + 1]!;
+    const value = toRawUtf8(headers[index + 1]!);
     if (!NAME.test(name) || NOT_IN_VALUE.test(value)) throw invalid(`the header ${JSON.stringify(name)}`);
     isHostGiven ||= name === 'host';
     lines += `${name}: ${value}\r\n`;

@@ -30,8 +30,11 @@ describe('a request', () => {
     expect(encode({ headers: ['host', 'me'] }).match(/host: .*/g)).toEqual(['host: me']);
   });
 
-  test('keeps the bytes of a header as they are', () => {
-    expect(encode({ headers: ['x', '\tgroÃ\x9f\xff'] })).toContain('x: \tgroÃ\x9f\xff\r\n');
+  test('has its headers in UTF-8, as Go sends them', () => {
+    const utf8 = Buffer.from('\tgroß 日 🔥').toString('latin1');
+    expect(encode({ headers: ['x', '\tgroß 日 🔥'] })).toContain(`x: ${utf8}\r\n`);
+    // Their lower bytes are line ends.
+    expect(encode({ headers: ['x', '\u010d\u010a'] })).toContain('x: \xc4\x8d\xc4\x8a\r\n');
   });
 
   test('is the same whatever was sent before it', () => {
@@ -53,7 +56,7 @@ describe('a request', () => {
     }
   });
 
-  const unsound = ['a\r\nb: c', 'a\nb', 'a\rb', 'a\0', 'a\x7f', 'a\x1f', 'ā', '€', '\u2028'];
+  const unsound = ['a\r\nb: c', 'a\nb', 'a\rb', 'a\0', 'a\x7f', 'a\x1f'];
   test.each(unsound)('refuses the header value %j, and does not repeat it', value => {
     expect(() => encode({ headers: ['x-name', value] })).toThrow(
       expect.objectContaining({ code: 'WIRE_INVALID_REQUEST', message: expect.not.stringContaining(value) }),
