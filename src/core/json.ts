@@ -56,7 +56,7 @@ export function escapeLineSeparators(json: string): string {
   return json.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 }
 
-/** The first half of what an escaped surrogate needs; texts have it rarely, pairs included. */
+/** An escaped surrogate, alone or of a pair; few texts have one. */
 const SURROGATE = /\\u[dD][89a-fA-F]/;
 const ESCAPE = /\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u....|.)/g;
 const LONE = /^\\u[dD][89a-fA-F]..$/;

@@ -116,6 +116,31 @@ describeWith('the names', missingHelm(), () => {
   });
 });
 
+describeWith('resources', missingHelm(), () => {
+  const requests = { cpu: '100m', memory: '192Mi' };
+
+  test.each([
+    [{}, requests],
+    [{ 'limits.memory': '128Mi' }, { ...requests, memory: '128Mi' }],
+    [
+      { 'limits.memory': '200000000', 'limits.cpu': '0.05' },
+      { cpu: '0.05', memory: 200_000_000 },
+    ],
+    [{ 'limits.memory': '1G', 'limits.cpu': '1' }, requests],
+    [
+      { 'limits.memory': 'null', 'requests.memory': '2Gi' },
+      { ...requests, memory: '2Gi' },
+    ],
+    [
+      { 'limits.memory': '130Mi', 'requests.memory': '128Mi' },
+      { ...requests, memory: '128Mi' },
+    ],
+  ])('%j: no request is above its limit', async (given, expected) => {
+    const set = Object.entries(given).map(([name, value]) => `resources.${name}=${value}`);
+    expect(containerOf(await render({ set })).resources.requests).toEqual(expected);
+  });
+});
+
 describeWith('the log', missingHelm(), () => {
   test('lies on a volume for each pod of a StatefulSet', async () => {
     const { kind, spec } = workloadOf(await renderSet('volume', quick));

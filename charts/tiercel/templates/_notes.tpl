@@ -50,7 +50,7 @@
 - config.auth is set, and /metrics asks for it too: serviceMonitor.additionalProperties.authorization.
 {{- end }}
 {{- with dig "limits" "memory" "" $values.resources }}
-{{- if or (and (regexMatch "^[0-9]+Mi?$" (toString .)) (lt (int (regexFind "^[0-9]+" (toString .))) 256)) (regexMatch "^[0-9]+Ki?$" (toString .)) }}
+{{- if lt (include "tiercel.quantity" . | float64) 268435456.0 }}
 - resources.limits.memory is {{ . }}: less than 256Mi is too little for Tiercel.
 {{- end }}
 {{- end }}

@@ -101,9 +101,9 @@ spec:
       lifecycle:
         preStop:
           {{- include "tiercel.preStop" . | nindent 10 }}
-      {{- with .Values.resources }}
+      {{- if .Values.resources }}
       resources:
-        {{- toYaml . | nindent 8 }}
+        {{- include "tiercel.resources" . | nindent 8 }}
       {{- end }}
       volumeMounts:
         - name: data
