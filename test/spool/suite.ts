@@ -218,7 +218,7 @@ export function runSpoolSuite(
         const consumer = spool.consumer('a');
         await spool.append(numberedTo(3));
         const taken = await pullAll(consumer, 3);
-        for (const [index, delivery] of taken.entries()) delivery.retry(3_600_000 - index, error);
+        for (const [index, delivery] of taken.entries()) delivery.retry(3_600_000 - index * 60_000, error);
         const pulled = consumer.pull(10, forever);
         consumer.hasten('next');
         consumer.hasten('next');
