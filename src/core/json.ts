@@ -62,8 +62,8 @@ const ESCAPE = /\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u....|.)/g;
 const LONE = /^\\u[dD][89a-fA-F]..$/;
 
 /**
- * JSON text in which each half of a surrogate pair that stands alone is U+FFFD, as Go reads it. A half is no character:
- * what is behind us (Elasticsearch, PostgreSQL) refuses the text that holds one.
+ * JSON text in which each half of a surrogate pair that stands alone is U+FFFD, as Go reads it. A half is no character,
+ * and some of what is behind us refuses the text that holds one, as PostgreSQL does for `jsonb`.
  */
 export function withoutLoneSurrogates(json: string): string {
   if (!SURROGATE.test(json)) return json;

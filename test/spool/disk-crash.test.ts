@@ -266,8 +266,12 @@ describe('altered files', () => {
         const copy = files.copyAll();
         const bytes = copy.contents.get(path)!;
         for (let at = from; at < to; at++) bytes[at] = isZeroed ? 0 : bytes[at]! ^ 0xff;
+        // Zeroes over zeroes damage nothing.
+        const isSound = (start: number, end: number) =>
+          bytes.subarray(start, end).equals(sound.subarray(start, end));
+        const hit = records.filter(({ position, end }) => !isSound(position, end));
+        fc.pre(hit.length > 0);
         const spool = await openOn(copy, config);
-        const hit = records.filter(({ position, end }) => position < to && from < end);
         const numbers = await numbersOf(spool);
         const isHit = new Set(hit.map(({ offset }) => offset));
         expect(numbers).toEqual(Array.from({ length: 600 }, (_, at) => at + 1).filter(n => !isHit.has(n)));
