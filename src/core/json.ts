@@ -66,7 +66,8 @@ const LONE = /^\\u[dD][89a-fA-F]..$/;
  * and some of what is behind us refuses the text that holds one, as PostgreSQL does for `jsonb`.
  */
 export function withoutLoneSurrogates(json: string): string {
-  if (!SURROGATE.test(json)) return json;
+  // Every alert comes by: the plain search takes a third of the time.
+  if (!json.includes('\\u') || !SURROGATE.test(json)) return json;
   return json.replace(ESCAPE, found => (LONE.test(found) ? '\\ufffd' : found));
 }
 
