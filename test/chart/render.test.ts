@@ -128,6 +128,10 @@ describeWith('resources', missingHelm(), () => {
     ],
     [{ 'limits.memory': '1G', 'limits.cpu': '1' }, requests],
     [
+      { 'limits.memory': '1Pi', 'limits.cpu': '99000u' },
+      { ...requests, cpu: '99000u' },
+    ],
+    [
       { 'limits.memory': 'null', 'requests.memory': '2Gi' },
       { ...requests, memory: '2Gi' },
     ],

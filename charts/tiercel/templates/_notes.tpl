@@ -50,7 +50,7 @@
 - config.auth is set, and /metrics asks for it too: serviceMonitor.additionalProperties.authorization.
 {{- end }}
 {{- with dig "limits" "memory" "" $values.resources }}
-{{- if lt (include "tiercel.quantity" . | float64) 268435456.0 }}
+{{- if lt (include "tiercel.quantity" . | float64) 0x1p28 }}
 - resources.limits.memory is {{ . }}: less than 256Mi is too little for Tiercel.
 {{- end }}
 {{- end }}
