@@ -40,7 +40,7 @@ async function open(definition: OutputDefinition, answers: Answer[] = [{}], conf
   });
   const send = (count = alerts.length) =>
     failureOf(output.send(alerts.slice(0, count), { signal: patience(), attempt: 1 }));
-  return { send, requests };
+  return { output, send, requests };
 }
 
 const byLine = (body: HttpRequest['body']) =>
@@ -70,6 +70,15 @@ test('datadoglogs takes a list', async () => {
   await send();
   const entries = JSON.parse(String(requests[0]!.body)) as { message: string }[];
   expect(entries.map(({ message }) => message)).toEqual(alerts.map(({ json }) => json));
+});
+
+test('datadoglogs leaves tags out that come to nothing', async () => {
+  const { output, requests } = await open(datadoglogs);
+  const alert = alertOf(
+    '{"rule":"R","priority":"Error","time":"2026-01-31T12:00:00Z","output_fields":{},"tags":[""]}',
+  );
+  await output.send([alert], { signal: patience(), attempt: 1 });
+  expect(String(requests[0]!.body)).not.toContain('ddtags');
 });
 
 test('zincsearch takes batches where that is asked for', async () => {

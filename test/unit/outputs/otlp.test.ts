@@ -199,6 +199,17 @@ describe('headers', () => {
   });
 });
 
+test.each([
+  [{ endpoint: 'http://collector.test', tls: true }, 1],
+  [{ endpoint: 'http://collector.test' }, 0],
+  [{ endpoint: 'https://collector.test', tls: true }, 0],
+  [{ endpoint: 'http://collector.test', tls: true, protocol: 'grpc' }, 0],
+])('with %j the log warns %i times that nothing protects the alerts', async (config, times) => {
+  const { output, far } = await open(logs, config);
+  expect(far.logged.filter(({ message }) => message.includes('without TLS'))).toHaveLength(times);
+  await output.close?.();
+});
+
 describe('counters', () => {
   const RULES = 'falcosecurity_falco_rules_matches_total';
 
