@@ -44,9 +44,7 @@ export class SyncLoop {
       this.#waiting.push({ resolve: () => {}, reject: () => {} });
       return this.#running;
     }
-    this.#running = this.#loop().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running = this.#loop();
     return this.#running;
   }
 
@@ -63,5 +61,7 @@ export class SyncLoop {
         for (const waiter of waiting) waiter.reject(error);
       }
     } while (this.#waiting.length > 0);
+    // Not when the promise is told: those who were answered may ask again before.
+    this.#running = undefined;
   }
 }
