@@ -146,6 +146,11 @@ function parseValue(source: string, value: unknown): ParsedAlert {
   const text = toSingleLine(source);
   // The sender of a deep text is hostile or broken; a text with few brackets cannot be deep.
   if (hasBrackets(text, MAX_DEPTH) && nestingDepth(text, MAX_DEPTH + 1) > MAX_DEPTH) return tooDeep();
+  // Falco's own alerts hold nothing else.
+  if (Object.keys(value).every(isAlertKey)) {
+    const fields = memberSpans(text).findLast(member => member.key === 'output_fields');
+    return toDraft(value, fields ? text.slice(fields.start, fields.end) : '{}', '', value);
+  }
   const known: Known = {};
   let fieldsText = '{}';
   let extraText = '';
@@ -159,6 +164,10 @@ function parseValue(source: string, value: unknown): ParsedAlert {
     }
   }
   return toDraft(known, fieldsText, extraText, value);
+}
+
+function isAlertKey(name: string): boolean {
+  return ALERT_KEYS.has(name);
 }
 
 /** An alert is one line, for all that read line by line behind us. A line end in JSON only stands between values. */
