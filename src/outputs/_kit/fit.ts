@@ -79,14 +79,15 @@ export function fitInto(
   };
 }
 
-/** Whether it is plain without measuring anything that nothing has to be cut: so it is with nearly every alert. */
+/** Whether nothing has to be cut, as far as that is plain with little to measure: so it is with nearly every alert. */
 function isRoomy(text: string, list: readonly Fact[], room: Room): boolean {
-  const { most } = room.measure ?? UNITS;
+  const { size, most } = room.measure ?? UNITS;
   const atMost = ({ length }: string) => most * (length + 2);
+  const fits = (part: string, max: number) => atMost(part) <= max || size(part) <= max;
   if (list.length > room.items || atMost(text) > (room.text ?? room.total)) return false;
   let taken = atMost(text);
   for (const { title, value } of list) {
-    if (atMost(title) > room.title || atMost(value) > room.value) return false;
+    if (!fits(title, room.title) || !fits(value, room.value)) return false;
     taken += atMost(title) + atMost(value) + room.perFact;
   }
   return taken <= room.total;
