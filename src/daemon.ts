@@ -152,7 +152,7 @@ class Running implements Daemon, Backend {
 
   // Backend
 
-  take(drafts: Parameters<Backend['take']>[0]): Promise<void> {
+  take(drafts: Parameters<Backend['take']>[0]) {
     return this.#pipeline.take(drafts);
   }
 

@@ -30,23 +30,19 @@ export class Pipeline {
   }
 
   /**
-   * Enriches, seals and appends. Resolves when the alerts are as durable as configured.
+   * Enriches, seals and appends. Undefined when the alerts are as durable as configured; otherwise resolves when they are.
    * @throws SpoolFullError | SpoolFaultError
    */
-  async take(drafts: readonly AlertDraft[]): Promise<void> {
+  take(drafts: readonly AlertDraft[]): Promise<void> | undefined {
     const alerts: Alert[] = [];
     for (const draft of drafts) {
       this.#enrich(draft);
       alerts.push(sealAlert(draft));
     }
-    try {
-      await this.#spool.append(alerts);
-    } catch (error) {
-      // A disk that refuses does not keep the alerts from going out of memory.
-      if (error instanceof SpoolFaultError && error.isTaken) this.#count(alerts);
-      throw error;
-    }
+    const durable = this.#spool.append(alerts);
+    if (durable) return this.#counted(alerts, durable);
     this.#count(alerts);
+    return undefined;
   }
 
   /** Entries of the log; with `follow` also those to come, until the signal aborts. */
@@ -61,6 +57,17 @@ export class Pipeline {
       next ??= this.#spool.stats().nextOffset;
       if (range.follow && this.#spool.stats().nextOffset <= next) await this.#more(signal);
     } while (range.follow && !signal.aborted);
+  }
+
+  async #counted(alerts: readonly Alert[], durable: Promise<void>): Promise<void> {
+    try {
+      await durable;
+    } catch (error) {
+      // A disk that refuses does not keep the alerts from going out of memory.
+      if (error instanceof SpoolFaultError && error.isTaken) this.#count(alerts);
+      throw error;
+    }
+    this.#count(alerts);
   }
 
   #count(alerts: readonly Alert[]): void {

@@ -224,9 +224,9 @@ describe('a device that does not sync', () => {
       return gates.at(-1)!.promise;
     };
     const answered: number[] = [];
-    const first = spool.append([numbered(1)]).then(() => answered.push(1));
+    const first = spool.append([numbered(1)])!.then(() => answered.push(1));
     await expect.poll(() => gates.length).toBe(1);
-    const rest = [2, 3].map(number => spool.append([numbered(number)]).then(() => answered.push(number)));
+    const rest = [2, 3].map(number => spool.append([numbered(number)])!.then(() => answered.push(number)));
     await new Promise(setImmediate);
     expect(answered).toEqual([]);
     gates[0]!.resolve();

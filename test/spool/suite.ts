@@ -387,7 +387,7 @@ export function runSpoolSuite(
         await make({ ...small, overflow: 'reject', historyBytes: 0 });
         const consumer = spool.consumer('a');
         let taken = 0;
-        const append = () => spool.append([numbered(taken + 1, output)]);
+        const append = async () => spool.append([numbered(taken + 1, output)]);
         for (; taken < 100; taken++) {
           const outcome = await append().catch((thrown: unknown) => thrown);
           if (outcome) {

@@ -58,10 +58,11 @@ export interface ReplayOutcome {
 
 export interface Backend {
   /**
-   * Enriches, seals and appends alerts; resolves when they are as durable as configured.
+   * Enriches, seals and appends alerts. Undefined when they are as durable as configured; otherwise resolves when they
+   * are.
    * @throws SpoolFullError | SpoolFaultError
    */
-  take(drafts: readonly AlertDraft[]): Promise<void>;
+  take(drafts: readonly AlertDraft[]): Promise<void> | undefined;
   readiness(): Readiness;
   metrics(): Promise<{ contentType: string; text: string }>;
   status(): StatusReport;

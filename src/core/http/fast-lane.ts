@@ -12,7 +12,7 @@ export interface FastLaneOptions {
   admits(head: SimpleHead): boolean;
   /**
    * Takes a body. False when there is anything to refuse: nothing has happened then. Otherwise calls `answer` once,
-   * later, with nothing when the alerts are safe. Never throws.
+   * before it returns or later, with nothing when the alerts are safe. Never throws.
    */
   offer(body: string, sender: SimpleSender, answer: (denied?: Denied) => void): boolean;
   /** Where a request that is not whole yet may wait before node:http looks after it, in milliseconds. */

@@ -82,7 +82,7 @@ export class Ingest {
 
   /**
    * For the fast lane: takes a plain body if there is nothing in it to refuse; otherwise false, and nothing has happened.
-   * Never throws. `answer` is called once, later: with nothing when the alerts are safe.
+   * Never throws. `answer` is called once, before this returns or later: with nothing when the alerts are safe.
    */
   offer(body: string, sender: SimpleSender, answer: (refused?: Refused) => void): boolean {
     const drafts: AlertDraft[] = [];
@@ -95,22 +95,33 @@ export class Ingest {
       return false;
     }
     this.#inFlight++;
-    void this.#takeOffered(drafts, sender, answer);
+    let taken: Promise<void> | undefined;
+    try {
+      taken = this.#backend.take(drafts);
+    } catch (error) {
+      taken = Promise.reject(error);
+    }
+    if (taken) {
+      void this.#answerLater(taken, drafts.length, sender, answer);
+      return true;
+    }
+    this.#observer.accepted(drafts.length);
+    this.#inFlight--;
+    answer();
     return true;
   }
 
-  async #takeOffered(
-    drafts: readonly AlertDraft[],
+  async #answerLater(
+    taken: Promise<void>,
+    alerts: number,
     sender: SimpleSender,
     answer: (refused?: Refused) => void,
   ): Promise<void> {
     let refused: Refused | undefined;
     try {
-      await this.#backend.take(drafts);
-      this.#observer.accepted(drafts.length);
+      await taken;
+      this.#observer.accepted(alerts);
     } catch (error) {
-      // Later, even if the backend has thrown at once.
-      await undefined;
       refused = toRefused(error, sender.head.bodyBytes);
       this.#answers.note(sender, refused);
     } finally {
@@ -173,14 +184,14 @@ export class Ingest {
     incoming: readonly Incoming[],
     bytes: number,
   ): void {
-    let taken: Promise<void>;
+    let taken: Promise<void> | undefined;
     try {
       taken = this.#backend.take(drafts);
     } catch (error) {
       this.#refuse(request, response, toRefused(error, bytes));
       return;
     }
-    taken.then(
+    Promise.resolve(taken).then(
       () => this.#finish(request, response, () => this.#taken(request, response, incoming, drafts, bytes)),
       error => this.#refuse(request, response, toRefused(error, bytes)),
     );

@@ -100,16 +100,20 @@ export class Lane {
       return;
     }
     const { admits, offer } = this.#fast.options;
-    const sender = { socket: this.#socket, head };
-    if (!admits(head) || !offer(held.toString('utf8', headEnd, end), sender, this.#answer)) {
+    if (!admits(head)) {
       this.#handOver();
       return;
     }
+    // The answer may come at once.
     this.#stage = 'answering';
     this.#held = held.length > end ? held.subarray(end) : undefined;
     this.#pieces = 0;
     this.#isUnused = false;
     this.#isLast ||= !head.keepAlive || this.#fast.isClosing;
+    const sender = { socket: this.#socket, head };
+    if (offer(held.toString('utf8', headEnd, end), sender, this.#answer)) return;
+    this.#held = held;
+    this.#handOver();
   }
 
   #awaitRest(): void {

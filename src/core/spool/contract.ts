@@ -111,12 +111,12 @@ export interface ReadRange {
 
 export interface Spool {
   /**
-   * Appends alerts in one piece. Resolves when they are as durable as configured.
+   * Appends alerts in one piece. Undefined when they are as durable as configured; otherwise resolves when they are.
    * @throws SpoolFullError when the log is full and set to reject; nothing was taken
    * @throws SpoolFaultError when the disk refused; the alerts go out from memory while there is room
    * @throws AlertTooLargeError when one of them does not fit into the log at all; nothing was taken
    */
-  append(alerts: readonly Alert[]): Promise<void>;
+  append(alerts: readonly Alert[]): Promise<void> | undefined;
   /** The consumer of that name; its cursor is created at `start` when there is none. One at a time per name. */
   consumer(name: string, start?: Start): Consumer;
   /** Closes the consumers not named. Their cursors are kept for a while, should the outputs come back. */

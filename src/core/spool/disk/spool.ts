@@ -23,6 +23,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import { Cleaner } from './cleaner.ts';
 import { CursorKeeper } from './cursor-keeper.ts';
 import { MAX_PAYLOAD_BYTES } from './format.ts';
+import { GroupCommit } from './group-commit.ts';
 import type { DiskLog } from './log.ts';
 import type { SetAside } from './set-aside.ts';
 import { SyncLoop } from './sync-loop.ts';
@@ -50,12 +51,6 @@ export interface DiskSpoolParts {
   release(): void;
 }
 
-/** Alerts that are written together. */
-interface Batch extends PromiseWithResolvers<void> {
-  alerts: Alert[];
-  bytes: number;
-}
-
 export class DiskSpool implements Spool, LogReader {
   readonly deadLetters: DeadLetters & { close(): void };
   readonly #config: SpoolConfig;
@@ -68,7 +63,7 @@ export class DiskSpool implements Spool, LogReader {
   readonly #syncs: SyncLoop;
   readonly #cursors: CursorKeeper;
   readonly #trimTimer: NodeJS.Timeout;
-  #batch: Batch | undefined;
+  readonly #commits = new GroupCommit((alerts, bytes) => this.#write(alerts, bytes));
   #syncFault: string | undefined;
   /** When the newest entry was appended, in milliseconds since the epoch. */
   #lastAt: number;
@@ -130,7 +125,7 @@ export class DiskSpool implements Spool, LogReader {
     return this.#newest.tail.next;
   }
 
-  append(alerts: readonly Alert[]): Promise<void> {
+  append(alerts: readonly Alert[]): Promise<void> | undefined {
     if (this.#isClosed) return Promise.reject(new Error('the spool is closed'));
     if (alerts.length === 0) return Promise.resolve();
     let bytes = 0;
@@ -140,17 +135,10 @@ export class DiskSpool implements Spool, LogReader {
       }
       bytes += recordBytes({ alert });
     }
-    const gathered = this.#batch?.bytes ?? 0;
-    if (this.#config.overflow === 'reject' && !this.#cleaner.makeRoom(gathered + bytes)) {
+    if (this.#config.overflow === 'reject' && !this.#cleaner.makeRoom(this.#commits.bytes + bytes)) {
       return Promise.reject(new SpoolFullError('the spool is full: outputs have not taken what it holds'));
     }
-    if (!this.#batch) {
-      this.#batch = { ...Promise.withResolvers<void>(), alerts: [], bytes: 0 };
-      setImmediate(() => this.#flush());
-    }
-    for (const alert of alerts) this.#batch.alerts.push(alert);
-    this.#batch.bytes += bytes;
-    return this.#batch.promise;
+    return this.#commits.add(alerts, bytes);
   }
 
   consumer(name: string, start: Start = 'now'): Consumer {
@@ -223,40 +211,35 @@ export class DiskSpool implements Spool, LogReader {
     return this.#disk.end;
   }
 
-  /** Writes what has been gathered and answers those who wait for it. */
-  #flush(): void {
-    const batch = this.#batch;
-    if (!batch) return;
-    this.#batch = undefined;
+  #write(alerts: readonly Alert[], bytes: number): Promise<void> | undefined {
     const newest = this.#newest;
     const { tail } = newest;
     const appendedAt = stampAfter(this.#lastAt, this.#parts.clock.now());
     const entries: Entry[] = [];
-    for (const alert of batch.alerts) entries.push({ offset: tail.next + entries.length, appendedAt, alert });
+    for (const alert of alerts) entries.push({ offset: tail.next + entries.length, appendedAt, alert });
     // What could not be written holds memory: when there is too much of it, nothing more is taken.
     if (newest.fault && !newest.write() && !newest.makeRoom(entries, this.#consumers.lowest(tail.next))) {
       const message = `${newest.fault}, and there is no room left in memory`;
-      batch.reject(new SpoolFaultError(message, { isTaken: false }));
-      return;
+      return Promise.reject(new SpoolFaultError(message, { isTaken: false }));
     }
-    if (this.#config.overflow === 'drop-oldest') this.#cleaner.makeRoom(batch.bytes);
+    if (this.#config.overflow === 'drop-oldest') this.#cleaner.makeRoom(bytes);
     for (const entry of entries) tail.push(entry);
     this.#lastAt = appendedAt;
     const isWritten = newest.write();
     this.#evict();
     this.#consumers.wake();
-    if (!isWritten) batch.reject(new SpoolFaultError(newest.fault));
-    else if (this.#config.durability === 'power') this.#waitForDevice(batch);
-    else {
-      batch.resolve();
-      this.#syncs.soon(SYNC_DELAY_MS);
-    }
+    if (!isWritten) return Promise.reject(new SpoolFaultError(newest.fault));
+    if (this.#config.durability === 'power') return this.#onDevice();
+    this.#syncs.soon(SYNC_DELAY_MS);
+    return undefined;
   }
 
-  #waitForDevice(batch: Batch): void {
-    this.#syncs.wait({
-      resolve: batch.resolve,
-      reject: error => batch.reject(new SpoolFaultError(describeFault(error))),
+  #onDevice(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#syncs.wait({
+        resolve,
+        reject: error => reject(new SpoolFaultError(describeFault(error))),
+      });
     });
   }
 
@@ -289,7 +272,7 @@ export class DiskSpool implements Spool, LogReader {
   async #close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#trimTimer);
-    this.#flush();
+    this.#commits.flush();
     this.#consumers.close();
     this.#cursors.stop();
     this.#newest.close();
