@@ -141,6 +141,7 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
             input('tiercel_output_lag_seconds', '400x60', ',output="slack"'),
             input('tiercel_output_dropped_total', '0x10 5x50', ',output="slack"'),
             input('tiercel_spool_fault', '0x60'),
+            input('tiercel_spool_dead_letters_fault', '0x10 1x50'),
           ],
           promql_expr_test: [
             {
@@ -153,9 +154,18 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
               eval_time: '30m',
               exp_samples: [{ labels: '{}', value: 1 }],
             },
+            {
+              expr: 'count(ALERTS{alertname="TiercelDeadLettersFault",alertstate="firing"})',
+              eval_time: '30m',
+              exp_samples: [{ labels: '{}', value: 1 }],
+            },
             { expr: 'count(ALERTS{alertname="TiercelAbsent"})', eval_time: '30m', exp_samples: [] },
           ],
-          alert_rule_test: [alert('TiercelSpoolFault', '30m', []), alert('TiercelAbsent', '30m', [])],
+          alert_rule_test: [
+            alert('TiercelSpoolFault', '30m', []),
+            alert('TiercelAbsent', '30m', []),
+            alert('TiercelDeadLettersFault', '10m', []),
+          ],
         },
       ],
     };

@@ -295,7 +295,8 @@ describe('what is read at a scrape', () => {
       STATUS,
       { ...STATUS, id: 'kafka', oldestAt: undefined, lastSuccessAt: undefined, state: 'running' as const },
     ];
-    metrics.setSources({ outputs: () => outputs, spool: () => SPOOL });
+    let stats = SPOOL;
+    metrics.setSources({ outputs: () => outputs, spool: () => stats });
     const output = (name: string) => samples(metrics, `tiercel_output_${name}`);
     expect(await output('queue_depth')).toEqual({ '{output="slack"}': 12, '{output="kafka"}': 12 });
     expect(await output('lag_seconds')).toEqual({ '{output="slack"}': 6, '{output="kafka"}': 0 });
@@ -314,9 +315,13 @@ describe('what is read at a scrape', () => {
     const spool = (name: string) => samples(metrics, `tiercel_spool_${name}`);
     expect(await spool('bytes')).toEqual({ '': 4096 });
     expect(await spool('fault')).toEqual({ '': 1 });
+    expect(await spool('dead_letters_fault')).toEqual({ '': 0 });
     expect(await spool('oldest_age_seconds')).toEqual({ '': 0 });
     expect(await spool('set_aside')).toEqual({ '': 1 });
 
+    stats = { ...SPOOL, fault: undefined, deadLetterFault: 'the dead letters cannot be opened' };
+    expect(await spool('fault')).toEqual({ '': 0 });
+    expect(await spool('dead_letters_fault')).toEqual({ '': 1 });
     outputs.shift();
     expect(await output('queue_depth')).toEqual({ '{output="kafka"}': 12 });
     expect(await output('dropped_total')).toEqual({ '{output="kafka"}': 5 });

@@ -49,6 +49,14 @@
   annotations:
     summary: Tiercel cannot store alerts
     description: The volume of {{ "{{ $labels.pod }}" }} refuses writes; new alerts are answered with 503.
+- alert: TiercelDeadLettersFault
+  expr: max by (namespace, pod) (tiercel_spool_dead_letters_fault{ {{- $one -}} }) == 1
+  for: 5m
+  labels:
+    severity: warning
+  annotations:
+    summary: Dead letters cannot be stored
+    description: Alerts that {{ "{{ $labels.pod }}" }} has given up stay in its log until they can be; its log says why not.
 - alert: TiercelAlertsWaitLong
   expr: max by (namespace, pod) (tiercel_spool_oldest_age_seconds{ {{- $one -}} }) > {{ $alerts.spool.oldest }}
   for: 10m

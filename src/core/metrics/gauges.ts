@@ -65,6 +65,11 @@ const SPOOL_GAUGES: readonly SpoolGauge[] = [
   ['set_aside', 'Pieces of the log that could not be read back.', stats => stats.setAside],
   ['fault', '1 while alerts cannot be stored durably.', stats => (stats.fault === undefined ? 0 : 1)],
   [
+    'dead_letters_fault',
+    '1 while dead letters cannot be stored or read.',
+    ({ remote, deadLetterFault }) => (remote ? undefined : Number(deadLetterFault !== undefined)),
+  ],
+  [
     'connected',
     '1 while the server that has the log can be reached.',
     ({ remote }) => remote && Number(remote.connected),
