@@ -10,9 +10,16 @@ interface Batch extends PromiseWithResolvers<void> {
   bytes: number;
 }
 
+/** Turns in a row with one call each, after which the next one is not waited for. */
+const CALM_TURNS = 16;
+
 export class GroupCommit {
   readonly #write: Write;
   #batch: Batch | undefined;
+  /** Calls of `add` since the loop has slept, or since the last batch. */
+  #calls = 0;
+  /** How often in a row it was one call. */
+  #calmTurns = 0;
   #idleTime = 0;
 
   constructor(write: Write) {
@@ -26,8 +33,13 @@ export class GroupCommit {
 
   /** Writes alerts, now or at the end of the turn; answers as `Write` does. */
   add(alerts: readonly Alert[], bytes: number): Promise<void> | undefined {
+    this.#calls++;
     if (!this.#batch) {
-      if (this.#hasSlept()) return this.#write(alerts, bytes);
+      if (this.#hasSlept()) {
+        this.#calls = 1;
+        // The end of the turn would bring nothing more.
+        if (this.#calmTurns >= CALM_TURNS) return this.#write(alerts, bytes);
+      }
       this.#batch = { ...Promise.withResolvers<void>(), alerts: [], bytes: 0 };
       setImmediate(() => this.flush());
     }
@@ -41,13 +53,12 @@ export class GroupCommit {
     const batch = this.#batch;
     if (!batch) return;
     this.#batch = undefined;
+    this.#calmTurns = this.#calls === 1 ? this.#calmTurns + 1 : 0;
+    this.#calls = 0;
     batch.resolve(this.#write(batch.alerts, batch.bytes));
   }
 
-  /**
-   * Whether the event loop has waited for events since the last call. What comes first then mostly comes alone, and
-   * the end of the turn would come with nothing more; what is right behind it is gathered.
-   */
+  /** Whether the event loop has waited for events since the last call. */
   #hasSlept(): boolean {
     const { idleTime } = performance.nodeTiming;
     if (idleTime === this.#idleTime) return false;
