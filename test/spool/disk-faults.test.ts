@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { PermanentError } from '../../src/core/errors.ts';
 import { type Delivery, type Spool, SpoolFaultError } from '../../src/core/spool/contract.ts';
 import { recordingLogger } from '../support/logger.ts';
+import { loopHasSlept } from '../support/loop.ts';
 import { fileError, MemoryFiles, type Operation } from '../support/memory-files.ts';
 import { drain, logged, numbered, numberedTo, numberOf, openOn, pullAll, SPOOL } from '../support/spool.ts';
 
@@ -46,6 +47,30 @@ describe('a disk that refuses', () => {
     expect(spool.stats().fault).toBeUndefined();
     const again = await openOn(files.copyAll());
     expect((await drain(again.consumer('a'))).map(numberOf)).toEqual([1, 2, 3, 4]);
+    await again.close();
+    await spool.close();
+  });
+
+  test('ENOSPC for an alert that is written on the spot', async () => {
+    const files = new MemoryFiles();
+    const spool = await openOn(files);
+    const consumer = spool.consumer('a');
+    for (let number = 1; number <= 20; number++) {
+      await spool.append([numbered(number)]);
+      await loopHasSlept();
+    }
+    // Nothing to wait for: so it is once alerts have come alone for a while.
+    expect(spool.append([numbered(21)])).toBeUndefined();
+    await loopHasSlept();
+    refusing(files, 'ENOSPC', ['write']);
+    expect(await append(spool, 22)).toBe(false);
+    expect((await pullAll(consumer, 22)).map(numberOf)).toEqual(Array.from({ length: 22 }, (_, i) => i + 1));
+    healed(files);
+    expect(await append(spool, 23)).toBe(true);
+    const again = await openOn(files.copyAll());
+    expect((await drain(again.consumer('a'))).map(numberOf)).toEqual(
+      Array.from({ length: 23 }, (_, i) => i + 1),
+    );
     await again.close();
     await spool.close();
   });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Backend } from '../../../src/core/http/backend.ts';
 import { SpoolFaultError, SpoolFullError } from '../../../src/core/spool/contract.ts';
 import { type Certs, makeCerts } from '../../support/certs.ts';
 import { alertText, type Rig, raw, startServer } from './support.ts';
@@ -207,6 +208,20 @@ describe.each([
     expect(answers).not.toContain('TypeError');
     expect(taken()).toEqual(['3']);
     expect(rig.refused).toEqual(['internal', 'internal']);
+  });
+
+  it('alerts that are safe at once are answered one after the other', async () => {
+    rig = await startServer();
+    const backend: Backend = rig.backend;
+    const { take } = rig.backend;
+    backend.take = drafts => {
+      void take.call(backend as typeof rig.backend, drafts);
+      return undefined;
+    };
+    const names = Array.from({ length: 50 }, (_, index) => `${index}`);
+    const requests = names.map(name => request(rule(name), slow + (name === '49' ? CLOSE : '')));
+    expect(statuses(await raw(rig.port, requests.join('')))).toEqual(names.map(() => 200));
+    expect([taken(), rig.accepted]).toEqual([names, 50]);
   });
 
   it('connections beyond the limit are refused', async () => {

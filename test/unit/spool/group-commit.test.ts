@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Alert } from '../../../src/core/alert.ts';
 import { GroupCommit } from '../../../src/core/spool/disk/group-commit.ts';
+import { loopHasSlept } from '../../support/loop.ts';
 import { numbered, numberOf } from '../../support/spool.ts';
 
 const nextTurn = () => new Promise(setImmediate);
-const asleep = () => sleep(2);
 
 function recorder(answer?: () => Promise<void>) {
   const writes: number[][] = [];
@@ -17,12 +16,12 @@ function recorder(answer?: () => Promise<void>) {
   /** Alerts that come alone, until it is known that they do. */
   const calmDown = async () => {
     for (let turn = 0; turn < 20; turn++) {
-      await asleep();
+      await loopHasSlept();
       add(0)?.catch(() => {});
       await nextTurn();
     }
     writes.length = 0;
-    await asleep();
+    await loopHasSlept();
   };
   return { writes, commits, add, calmDown };
 }
@@ -48,7 +47,7 @@ test('alerts that come together are gathered, and so are the next ones', async (
     add(10 * turn);
     add(10 * turn + 1);
     await nextTurn();
-    await asleep();
+    await loopHasSlept();
   }
   add(40);
   expect(writes).toEqual([[1], [10, 11], [20, 21], [30, 31]]);
