@@ -111,7 +111,7 @@ class Running implements Daemon, Backend {
         spool: this.#spool,
         clock: systemClock,
         log: this.log,
-        observer: this.#metrics,
+        observe: output => this.#metrics.output(output),
         mask: text => this.#redact(text),
         open: instance =>
           openOutput(instance, {
@@ -125,7 +125,7 @@ class Running implements Daemon, Backend {
             },
             counts: () => this.#metrics.counts(),
             countedBefore: () => (this.#started ? this.#metrics.counts() : []),
-            sent: (...sent) => this.#metrics.tried(...sent),
+            sent: (output, ...sent) => this.#metrics.output(output).tried(...sent),
             templateFailed: (output, error) => this.#templateFailed(output, error),
           }),
       });

@@ -15,7 +15,8 @@ export interface FleetOptions {
   spool: Spool;
   clock: Clock;
   log: Logger;
-  observer: DeliveryObserver;
+  /** Who is told of what happens to an output's alerts. */
+  observe(output: string): DeliveryObserver;
   /** Opens an output with all that it needs. */
   open(instance: OutputInstance): Promise<Output>;
   /** Masks secrets in what errors say. */
@@ -162,7 +163,7 @@ export class Fleet {
   }
 
   #start(instance: OutputInstance): void {
-    const { spool, clock, log, observer, open, mask } = this.#options;
+    const { spool, clock, log, observe, open, mask } = this.#options;
     const { takes, filtersTestRule } = instance.definition;
     const wanted = compileFilter({ ...instance, filtersTestRule });
     const accepts = takes ? (alert: Alert) => takes(alert) && wanted(alert) : wanted;
@@ -175,7 +176,7 @@ export class Fleet {
       deadLetters: spool.deadLetters,
       clock,
       log,
-      observer,
+      observer: observe(instance.id),
       mask,
     });
     this.#members.set(instance.id, { instance, worker, replays: new Set(), isReplaced: false, accepts });

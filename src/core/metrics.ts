@@ -5,8 +5,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Alert } from './alert.ts';
 import type { Count, Logger } from './contract.ts';
-import type { BreakerState, DeliveryObserver } from './delivery/contract.ts';
-import type { FailureReason } from './errors.ts';
 import type { IngestObserver, RequestRefusal } from './http/backend.ts';
 import { CappedCounter } from './metrics/capped-counter.ts';
 import {
@@ -19,6 +17,7 @@ import {
 } from './metrics/event-labels.ts';
 import { type MetricSources, registerGauges } from './metrics/gauges.ts';
 import { createInstruments, type Instruments } from './metrics/instruments.ts';
+import { OutputMetrics } from './metrics/output-metrics.ts';
 
 export type { MetricSources } from './metrics/gauges.ts';
 
@@ -41,9 +40,10 @@ export function createMetrics(config: LabelConfig, deps: MetricsDeps = {}): Metr
 }
 
 /** All metrics of the daemon. Counting is cheap and never throws. */
-export class Metrics implements DeliveryObserver, IngestObserver {
+export class Metrics implements IngestObserver {
   readonly #registry = new Registry();
   readonly #instruments: Instruments;
+  readonly #outputs = new Map<string, OutputMetrics>();
   readonly #refreshGauges: (sources: MetricSources, nowMs: number) => void;
   readonly #now: () => number;
   readonly #log: Logger | undefined;
@@ -107,33 +107,13 @@ export class Metrics implements DeliveryObserver, IngestObserver {
     this.#instruments.refusals.inc([reason]);
   }
 
-  tried(output: string, alerts: number, durationMs: number, outcome: 'ok' | FailureReason): void {
-    const { outputs, tries, trySeconds, batchAlerts } = this.#instruments;
-    outputs.inc([output, outcome === 'ok' ? 'ok' : 'error'], alerts);
-    tries.inc([output, outcome]);
-    trySeconds.observe(output, durationMs / 1000);
-    batchAlerts.observe(output, alerts);
-  }
-
-  delivered(output: string, latenciesMs: readonly number[]): void {
-    const { deliverySeconds } = this.#instruments;
-    for (const latencyMs of latenciesMs) deliverySeconds.observe(output, latencyMs / 1000);
-  }
-
-  retried(output: string, reason: FailureReason): void {
-    this.#instruments.retries.inc([output, reason]);
-  }
-
-  buried(output: string, reason: FailureReason): void {
-    this.#instruments.buried.inc([output, reason]);
-  }
-
-  skipped(output: string, alerts: number): void {
-    if (alerts > 0) this.#instruments.skipped.inc([output], alerts);
-  }
-
-  breaker(output: string, state: BreakerState): void {
-    this.#instruments.breakerMoves.inc([output, state]);
+  /** Counts what becomes of an output's alerts. */
+  output(id: string): OutputMetrics {
+    const known = this.#outputs.get(id);
+    if (known) return known;
+    const output = new OutputMetrics(id, this.#instruments);
+    this.#outputs.set(id, output);
+    return output;
   }
 
   /** A template could not be rendered for an alert: that of a templated field, or of an output. */

@@ -201,14 +201,14 @@ describe('what is told by ingest and delivery', () => {
 
   it('counts an alert as ok once and as an error at each failed try', async () => {
     const metrics = metricsOf();
-    metrics.tried('slack', 3, 20, 'server_error');
-    metrics.retried('slack', 'server_error');
-    metrics.tried('slack', 3, 20, 'ok');
-    metrics.delivered('slack', [5, 70, 4000]);
-    metrics.tried('slack.soc', 1, 5, 'auth');
-    metrics.buried('slack.soc', 'auth');
-    metrics.skipped('slack', 4);
-    metrics.breaker('slack', 'half-open');
+    metrics.output('slack').tried(3, 20, 'server_error');
+    metrics.output('slack').retried('server_error');
+    metrics.output('slack').tried(3, 20, 'ok');
+    for (const ms of [5, 70, 4000]) metrics.output('slack').delivered(ms);
+    metrics.output('slack.soc').tried(1, 5, 'auth');
+    metrics.output('slack.soc').buried('auth');
+    metrics.output('slack').skipped(4);
+    metrics.output('slack').breaker('half-open');
     expect(await samples(metrics, 'falcosecurity_falcosidekick_outputs_total')).toEqual({
       '{destination="slack",status="error"}': 3,
       '{destination="slack",status="ok"}': 3,

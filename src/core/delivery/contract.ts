@@ -1,20 +1,20 @@
 /** What the delivery tells others: the metrics listen, the API asks. */
 import type { FailureReason } from '../errors.ts';
 
-/** Told of everything that happens to an output's alerts. Calls are cheap and never throw. */
+/** Told of everything that happens to one output's alerts. Calls are cheap and never throw. */
 export interface DeliveryObserver {
   /** One try ended: how many alerts, how long it took, and how. */
-  tried(output: string, alerts: number, durationMs: number, outcome: 'ok' | FailureReason): void;
-  /** Alerts were accepted by the far side; time from ingest to acceptance of each. */
-  delivered(output: string, latenciesMs: readonly number[]): void;
+  tried(alerts: number, durationMs: number, outcome: 'ok' | FailureReason): void;
+  /** An alert was accepted by the far side; time from ingest to acceptance. */
+  delivered(latencyMs: number): void;
   /** An alert will be tried again. */
-  retried(output: string, reason: FailureReason): void;
+  retried(reason: FailureReason): void;
   /** An alert was given up and is a dead letter. */
-  buried(output: string, reason: FailureReason): void;
+  buried(reason: FailureReason): void;
   /** An alert was not for this output. */
-  skipped(output: string, alerts: number): void;
+  skipped(alerts: number): void;
   /** The circuit breaker moved. */
-  breaker(output: string, state: BreakerState): void;
+  breaker(state: BreakerState): void;
 }
 
 export type BreakerState = 'closed' | 'open' | 'half-open';

@@ -24,7 +24,6 @@ export class Pump {
   readonly breaker: Breaker;
   readonly settlement: Settlement;
   readonly #options: OutputWorkerOptions;
-  readonly #id: string;
   readonly #limits: DeliveryLimits;
   readonly #bucket: RateLimiter | undefined;
   readonly #batcher: Batcher;
@@ -42,7 +41,6 @@ export class Pump {
     const { instance, clock, observer, consumer, log, mask } = options;
     const { delivery } = instance;
     this.#options = options;
-    this.#id = instance.id;
     this.#limits = limitsOf(delivery);
     this.breaker = new Breaker({ ...delivery.breaker, minMs: delivery.retry.minMs });
     this.#bucket = this.#limit();
@@ -70,7 +68,7 @@ export class Pump {
       clock,
       limits: this.#limits,
       signal: this.#life.signal,
-      skipped: alerts => observer.skipped(instance.id, alerts),
+      skipped: alerts => observer.skipped(alerts),
       ready: () => this.pump(),
       failed: error =>
         log.error(
@@ -235,7 +233,7 @@ export class Pump {
       this.#partly(one, error, now);
     } else {
       const failure = this.settlement.note(error);
-      this.#options.observer.tried(this.#id, one.deliveries.length, now - one.startedAt, failure.reason);
+      this.#options.observer.tried(one.deliveries.length, now - one.startedAt, failure.reason);
       this.#judgeFarSide(one, failure, now);
       if (failure instanceof PermanentError && one.deliveries.length > 1) {
         this.settlement.separate(one.deliveries);
@@ -258,7 +256,7 @@ export class Pump {
       if (!cause) return;
       const failure = this.settlement.note(cause);
       first ??= failure;
-      this.#options.observer.tried(this.#id, 1, now - one.startedAt, failure.reason);
+      this.#options.observer.tried(1, now - one.startedAt, failure.reason);
       this.settlement.unaccepted([delivery], failure, this.state);
     });
     if (first && accepted.length === 0) this.#judgeFarSide(one, first, now);
@@ -282,7 +280,7 @@ export class Pump {
     const { state } = this.breaker;
     if (state === this.#seen) return;
     this.#seen = state;
-    this.#options.observer.breaker(this.#id, state);
+    this.#options.observer.breaker(state);
     if (state === 'open') return;
     // Where order is kept, what is held makes the probe: nothing else may go before it.
     this.settlement.hasten();

@@ -91,16 +91,13 @@ export class Settlement {
   }
 
   accepted(deliveries: readonly Delivery[], durationMs: number): void {
-    const { output, observer, clock } = this.#options;
+    const { observer, clock } = this.#options;
     if (deliveries.length === 0) return;
     const now = clock.now();
     this.lastSuccessAt = now;
-    observer.tried(output, deliveries.length, durationMs, 'ok');
-    observer.delivered(
-      output,
-      deliveries.map(delivery => now - delivery.appendedAt),
-    );
+    observer.tried(deliveries.length, durationMs, 'ok');
     for (const delivery of deliveries) {
+      observer.delivered(now - delivery.appendedAt);
       this.#attempts.delete(delivery);
       delivery.ack();
     }
@@ -165,9 +162,9 @@ export class Settlement {
   }
 
   #retry(delivery: Delivery, attempt: number, inMs: number, failure: Failure): void {
-    const { output, observer, ordered, clock, parked } = this.#options;
+    const { observer, ordered, clock, parked } = this.#options;
     const dueAt = clock.monotonic() + inMs;
-    observer.retried(output, failure.reason);
+    observer.retried(failure.reason);
     if (ordered) {
       // In hand, not back to the log: that would hand out the next alert meanwhile.
       this.#hold(delivery);
@@ -185,7 +182,7 @@ export class Settlement {
   }
 
   #bury(delivery: Delivery, failure: Failure, why: NonNullable<NextStep['giveUp']>, now: number): void {
-    const { output, observer, buried } = this.#options;
+    const { observer, buried } = this.#options;
     const { reason } = failure;
     const prefix = {
       refused: '',
@@ -199,7 +196,7 @@ export class Settlement {
       .bury(error)
       .then(
         () => {
-          observer.buried(output, reason);
+          observer.buried(reason);
           this.log.buried(delivery.alert, reason, error.message);
         },
         problem => this.#keep(delivery, failure, problem),
@@ -212,8 +209,8 @@ export class Settlement {
 
   /** An alert that was given up and cannot be stored counts as parked: new ones wait when there are too many. */
   #keep(delivery: Delivery, failure: Failure, problem: unknown): void {
-    const { output, observer, clock, mask, parked } = this.#options;
-    observer.retried(output, failure.reason);
+    const { observer, clock, mask, parked } = this.#options;
+    observer.retried(failure.reason);
     this.log.unburied(delivery.alert, toFailure(problem, mask).message);
     delivery.retry(BURY_AGAIN_MS, failure);
     parked(delivery, clock.monotonic() + BURY_AGAIN_MS);

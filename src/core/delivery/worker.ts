@@ -121,8 +121,8 @@ export class OutputWorker {
     }
     const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#options.instance.delivery.timeoutMs)]);
     const startedAt = this.#options.clock.monotonic();
-    const tried = (outcome: Parameters<DeliveryObserver['tried']>[3]) =>
-      this.#options.observer.tried(this.#id, 1, this.#options.clock.monotonic() - startedAt, outcome);
+    const tried = (outcome: Parameters<DeliveryObserver['tried']>[2]) =>
+      this.#options.observer.tried(1, this.#options.clock.monotonic() - startedAt, outcome);
     try {
       await Promise.race([this.#output.send([alert], { signal: limit, attempt: 1 }), aborted(limit)]);
     } catch (error) {

@@ -20,7 +20,8 @@ export interface CappedCounterOptions {
   overflowed?(): void;
 }
 
-interface Series {
+/** The counts of one set of label values. */
+export interface Series {
   readonly labels: Record<string, never>;
   /** prom-client writes shared labels out once and remembers the text: a scrape of many series is several times faster. */
   readonly sharedLabels: Readonly<Record<string, string>>;
@@ -48,8 +49,15 @@ export class CappedCounter {
 
   /** Counts a series by its label values, in the order of the label names. */
   inc(values: readonly string[], by = 1): void {
-    const series = this.#series.get(keyOf(values)) ?? this.#slow(values);
-    series.value += by;
+    this.series(values).value += by;
+  }
+
+  /**
+   * The series of these label values, for who counts it often: to be kept only of a counter without a limit, as another
+   * may have its series counted together. It is shown from now on.
+   */
+  series(values: readonly string[]): Series {
+    return this.#series.get(keyOf(values)) ?? this.#slow(values);
   }
 
   /** Every series as it stands. */

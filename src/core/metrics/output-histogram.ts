@@ -9,11 +9,27 @@ export interface OutputHistogramOptions {
   registry: Registry;
 }
 
-interface Series {
+/** What was observed of one output. */
+export class OutputSeries {
   readonly sharedLabels: { output: string };
   /** How many values lie in each bucket alone; the last one is for those above all bounds. */
   readonly counts: number[];
-  sum: number;
+  sum = 0;
+  readonly #bounds: readonly number[];
+
+  constructor(output: string, bounds: readonly number[]) {
+    this.sharedLabels = { output };
+    this.counts = Array(bounds.length + 1).fill(0);
+    this.#bounds = bounds;
+  }
+
+  observe(value: number): void {
+    const { length } = this.#bounds;
+    let bucket = 0;
+    while (bucket < length && value > this.#bounds[bucket]!) bucket++;
+    this.counts[bucket]!++;
+    this.sum += value;
+  }
 }
 
 /**
@@ -23,7 +39,7 @@ interface Series {
 export class OutputHistogram {
   readonly #buckets: readonly number[];
   readonly #name: string;
-  readonly #series = new Map<string, Series>();
+  readonly #series = new Map<string, OutputSeries>();
 
   constructor({ name, help, buckets, registry }: OutputHistogramOptions) {
     this.#buckets = buckets;
@@ -41,17 +57,11 @@ export class OutputHistogram {
     Object.assign(metric, { get: describe, getForPromString: describe });
   }
 
-  observe(output: string, value: number): void {
-    const series = this.#series.get(output) ?? this.#add(output);
-    const { length } = this.#buckets;
-    let bucket = 0;
-    while (bucket < length && value > this.#buckets[bucket]!) bucket++;
-    series.counts[bucket]!++;
-    series.sum += value;
-  }
-
-  #add(output: string): Series {
-    const series = { sharedLabels: { output }, counts: Array(this.#buckets.length + 1).fill(0), sum: 0 };
+  /** An output's series; it is shown from now on, so ask when there is something to observe. */
+  of(output: string): OutputSeries {
+    const known = this.#series.get(output);
+    if (known) return known;
+    const series = new OutputSeries(output, this.#buckets);
     this.#series.set(output, series);
     return series;
   }
