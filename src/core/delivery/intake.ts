@@ -41,6 +41,11 @@ export class Intake {
     this.#parking = new Parking(options.limits.parked, options.limits.parkedBytes);
   }
 
+  /** Whether `ready` will be called when the log has something, and there is no other source. */
+  get isWaiting(): boolean {
+    return this.#pulling && !this.replay;
+  }
+
   /** An alert of the log will be handed out again then, on the monotonic clock. */
   park(delivery: Delivery, dueAt: number): void {
     this.#parking.add(delivery, dueAt);

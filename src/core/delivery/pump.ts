@@ -133,13 +133,19 @@ export class Pump {
 
   /** Starts whatever may start. Called whenever that can have changed; sees to its own next call otherwise. */
   pump(): void {
-    if (this.#pumping || !this.#output || this.#life.signal.aborted) return;
+    if (this.#pumping || !this.#output || this.#life.signal.aborted || this.#isWaiting) return;
     this.#pumping = true;
     try {
       while (this.#startNext(this.#output)) {}
     } finally {
       this.#pumping = false;
     }
+  }
+
+  /** There is nothing in hand, and the log tells when it has something: so after most tries, and that is seen early. */
+  get #isWaiting(): boolean {
+    const isEmpty = this.#batcher.size + this.settlement.held === 0;
+    return isEmpty && this.#intake.isWaiting && this.breaker.state === 'closed';
   }
 
   /** Starts one try. False when there is nothing to start now. */
