@@ -34,14 +34,16 @@ const MAX_REDIRECTS = 3;
 const MAX_POOLS = 32;
 const MAX_TARGETS = 256;
 
-/** One request on its way to one origin. */
+/** One request on its way to one address. */
 interface Call {
-  target: Target;
+  url: string;
   request: HttpRequest;
   /** The output's headers and the configured ones, those left that may go to this origin. */
   own: Readonly<Record<string, string>>;
   custom: ReadonlyMap<string, string>;
   until: Cancellation;
+  /** How many addresses have sent it on. */
+  redirects: number;
 }
 
 /** Sends requests to one origin. */
@@ -84,27 +86,22 @@ class PooledClient implements HttpClient {
     this.#headers = customHeaders(options.connection.headers);
   }
 
-  async send(unsigned: HttpRequest, until: Cancellation): Promise<HttpResponse> {
-    const request = unsigned.sign ? await unsigned.sign(this.#customised(unsigned), until) : unsigned;
-    let target = this.#target(request.url);
-    let headers: Readonly<Record<string, string>> = request.headers;
-    let custom: ReadonlyMap<string, string> = unsigned.sign ? NO_HEADERS : this.#headers;
-    for (let redirects = 0; ; redirects++) {
-      const answer = await this.#once({ target, request, own: headers, custom, until });
-      const next = redirects < MAX_REDIRECTS ? redirection(answer, target) : undefined;
-      if (next === undefined) return answer;
-      const moved = this.#target(next);
-      if (moved.origin !== target.origin) {
-        headers = Object.fromEntries(Object.entries(headers).filter(([name]) => isPortable(name)));
-        custom = new Map([...custom].filter(([name]) => isPortable(name)));
-      }
-      target = moved;
-    }
+  send(request: HttpRequest, until: Cancellation): Promise<HttpResponse> {
+    if (request.sign) return this.#sendSigned(request, request.sign, until);
+    const { url, headers } = request;
+    return this.#follow({ url, request, own: headers, custom: this.#headers, until, redirects: 0 });
   }
 
-  /** With the configured headers among its own, where a signature covers them. */
-  #customised(request: HttpRequest): HttpRequest {
-    return { ...request, headers: { ...request.headers, ...Object.fromEntries(this.#headers) } };
+  /** With the configured headers among its own: the signature covers them. */
+  async #sendSigned(
+    request: HttpRequest,
+    sign: NonNullable<HttpRequest['sign']>,
+    until: Cancellation,
+  ): Promise<HttpResponse> {
+    const headers = { ...request.headers, ...Object.fromEntries(this.#headers) };
+    const signed = await sign({ ...request, headers }, until);
+    const { url, headers: own } = signed;
+    return this.#follow({ url, request: signed, own, custom: NO_HEADERS, until, redirects: 0 });
   }
 
   /** Safe to call twice. Requests under way are ended: who closes has waited for those that matter. */
@@ -115,15 +112,21 @@ class PooledClient implements HttpClient {
     for (const { dispatcher } of routes) dispatcher.destroy();
   }
 
-  #once({ target, request, own, custom, until }: Call): Promise<HttpResponse> {
+  /** Sends a request, and again where the answer leads. One promise for all of it: a step costs more than its work. */
+  #follow(call: Call): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
+      const { url, request, own, custom, until, redirects } = call;
+      const target = this.#target(url);
       const headers = wireHeaders(target, own, custom);
       const exchange = new Exchange({
         target,
         headers,
         until,
         maxAnswerBytes: request.maxAnswerBytes,
-        resolve,
+        resolve: answer => {
+          const next = redirects < MAX_REDIRECTS ? redirection(answer, target) : undefined;
+          resolve(next === undefined ? answer : this.#follow(redirected(call, target, next)));
+        },
         reject,
       });
       if (!exchange.start()) return;
@@ -205,4 +208,12 @@ class PooledClient implements HttpClient {
       bodyTimeoutMs: this.#options.bodyTimeoutMs ?? 3_000,
     };
   }
+}
+
+function redirected(call: Call, from: Target, url: string): Call {
+  const redirects = call.redirects + 1;
+  if (new URL(url).origin === from.origin) return { ...call, url, redirects };
+  const own = Object.fromEntries(Object.entries(call.own).filter(([name]) => isPortable(name)));
+  const custom = new Map([...call.custom].filter(([name]) => isPortable(name)));
+  return { ...call, url, own, custom, redirects };
 }

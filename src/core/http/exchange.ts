@@ -103,8 +103,7 @@ export class Exchange implements AnswerHandler {
   #answer(): void {
     if (this.#settled) return;
     this.#settle();
-    const body = this.#chunks.length === 0 ? '' : Buffer.concat(this.#chunks).toString();
-    this.#options.resolve(new Answer(this.#status, this.#headers, body, this.#options));
+    this.#options.resolve(new Answer(this.#status, this.#headers, this.#chunks, this.#options));
   }
 
   #settle(): void {
@@ -124,14 +123,26 @@ const PLAIN = /^(accept|content-.*|user-agent|ce-.*)$/;
 class Answer implements HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  readonly body: string;
+  readonly #chunks: readonly Buffer[];
+  #body: string | undefined;
   readonly #sent: ExchangeOptions;
 
-  constructor(status: number, headers: IncomingHttpHeaders, body: string, sent: ExchangeOptions) {
+  constructor(
+    status: number,
+    headers: IncomingHttpHeaders,
+    chunks: readonly Buffer[],
+    sent: ExchangeOptions,
+  ) {
     this.status = status;
     this.headers = headers;
-    this.body = body;
+    this.#chunks = chunks;
     this.#sent = sent;
+  }
+
+  /** Decoded when somebody asks for it: most outputs go by the status. */
+  get body(): string {
+    this.#body ??= Buffer.concat(this.#chunks).toString();
+    return this.#body;
   }
 
   secrets(): string[] {

@@ -100,15 +100,15 @@ export class Connection implements AnswerSink, Controller {
     return !this.#socket.destroyed;
   }
 
-  /** Sends an encoded request. The connection must be ready and without one. */
-  send(request: Buffer, handler: AnswerHandler): void {
+  /** Sends an encoded request: bytes, or text in Latin-1. The connection must be ready and without one. */
+  send(request: Buffer | string, handler: AnswerHandler): void {
     this.#handler = handler;
     this.#hasHead = false;
     handler.onRequestStart(this);
     if (this.#isGone) return;
     this.#reader.expect();
     // Without a callback: that would cost a tick of its own for each request.
-    this.#socket.write(request);
+    this.#socket.write(request, 'latin1');
   }
 
   /** Gives up the answer, and the connection with it. */
@@ -151,6 +151,13 @@ export class Connection implements AnswerSink, Controller {
     handler?.onResponseEnd(this);
     if (this.#isGone) return;
     // An answer may come before its request has gone out, which would mix with the next one.
+    if (this.#socket.writableLength === 0) this.#owner.ready(this);
+    // With TLS what has gone out is known at the end of the event loop's turn.
+    else setImmediate(this.#onTurnEnd);
+  }
+
+  readonly #onTurnEnd = (): void => {
+    if (this.#isGone || this.#socket.destroyed) return;
     if (this.#socket.writableLength === 0) {
       this.#owner.ready(this);
       return;
@@ -158,7 +165,7 @@ export class Connection implements AnswerSink, Controller {
     this.#watch();
     // Called when all before it has gone out.
     this.#socket.write('', this.#onFlushed);
-  }
+  };
 
   readonly #onFlushed = (error?: Error | null): void => {
     if (error || this.#handler || this.#isGone) return;

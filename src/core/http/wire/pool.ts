@@ -25,11 +25,11 @@ export interface WirePoolOptions {
 
 /** A request that waits for a connection, and can be taken back. */
 class Waiting implements Controller {
-  readonly request: Buffer;
+  readonly request: Buffer | string;
   readonly handler: AnswerHandler;
   readonly #queue: Set<Waiting>;
 
-  constructor(request: Buffer, handler: AnswerHandler, queue: Set<Waiting>) {
+  constructor(request: Buffer | string, handler: AnswerHandler, queue: Set<Waiting>) {
     this.request = request;
     this.handler = handler;
     this.#queue = queue;

@@ -12,6 +12,8 @@ describe('a request', () => {
       'POST /x?y HTTP/1.1\r\nhost: a.example\r\nconnection: keep-alive\r\na: b\r\ncontent-length: 5\r\n\r\n' +
         Buffer.from('ä€').toString('latin1'),
     );
+    expect(encode({ body: 'a\0~\x7f' })).toMatch(/content-length: 4\r\n\r\na\0~\x7f$/);
+    expect(encode({ body: '\x80' })).toMatch(/content-length: 2\r\n\r\n\xc2\x80$/);
     expect(encode({ body: Buffer.from([0, 255]) })).toMatch(/content-length: 2\r\n\r\n\0ÿ$/);
   });
 

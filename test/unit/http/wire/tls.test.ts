@@ -6,7 +6,7 @@ import { createSecureContext, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { WirePool, WirePoolOptions } from '../../../../src/core/http/wire/pool.ts';
 import { makeCerts } from '../../../support/certs.ts';
-import { dispatch, echo, FarEnd, onRequests, poolTo } from './support.ts';
+import { dispatch, echo, FarEnd, ok, onRequests, poolTo } from './support.ts';
 
 let dir: string;
 let pem: Record<'ca' | 'serverCert' | 'serverKey' | 'clientCert' | 'clientKey' | 'otherCa', string>;
@@ -54,6 +54,33 @@ test('a body that goes to the end of a connection is read to it', async () => {
   const one = await dispatch(securePool(server.port, () => context)).done;
   expect(one).toMatchObject({ status: 200, error: undefined });
   expect(one.body).toHaveLength(300_000);
+});
+
+test('one connection carries one request after the other, each once the one before has gone out', async () => {
+  let resume = () => {};
+  const server = await secureEnd(socket => {
+    let isFirst = true;
+    onRequests(socket, path => {
+      if (!isFirst) socket.write(ok(path));
+      isFirst = false;
+    });
+    socket.once('data', () => {
+      socket.pause();
+      socket.write('HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n');
+    });
+    resume = () => socket.resume();
+  });
+  const context = trusting(pem.ca);
+  const pool = securePool(server.port, () => context);
+  const first = dispatch(pool, '/first', { body: 'x'.repeat(8 * 1024 * 1024) });
+  const second = dispatch(pool, '/second');
+  expect(await first.done).toMatchObject({ status: 413, ends: 1 });
+  resume();
+  expect(await second.done).toMatchObject({ status: 200, body: '/second' });
+  for (let number = 0; number < 50; number++) {
+    expect(await dispatch(pool, `/${number}`).done).toMatchObject({ body: `/${number}` });
+  }
+  expect(server.sockets).toHaveLength(1);
 });
 
 test('a session is taken up again, but not with other certificates', async () => {
