@@ -62,13 +62,18 @@ export class FieldText {
 function exactMembers(text: string, members: JsonObject): JsonObject {
   if (isPlainJson(text)) return members;
   const spans = memberSpans(text);
+  const names = Object.keys(members);
   // With a name given twice, spans and members do not stand for each other.
-  if (spans.length !== Object.keys(members).length) return parseExact(text) as JsonObject;
+  if (spans.length !== names.length) return parseExact(text) as JsonObject;
   const exact = members as Record<string, JsonValue>;
-  for (const { key, start, end } of spans) {
-    if (typeof members[key] !== 'number' && typeof members[key] !== 'object') continue;
+  for (let index = 0; index < spans.length; index++) {
+    const { key, start, end } = spans[index]!;
+    // A member is found at once by its own name, by an equal text only after a search for that name.
+    const name = names[index] === key ? names[index]! : key;
+    const value = members[name];
+    if (typeof value !== 'number' && typeof value !== 'object') continue;
     const source = text.slice(start, end);
-    if (!isPlainJson(source)) exact[key] = parseExact(source);
+    if (!isPlainJson(source)) exact[name] = parseExact(source);
   }
   return exact;
 }

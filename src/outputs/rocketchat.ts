@@ -35,11 +35,11 @@ export default defineHttpOutput({
       order: ORDER,
       maxHeadline: MAX_TEXT,
     };
-    const { attachments, ...message } = toAttached(alert, style, headline);
-    const alone = { text: truncate(alert.output || alert.rule, MAX_TEXT), ...message };
+    const message = toAttached(alert, style, headline);
+    const text = message.text ?? truncate(alert.output || alert.rule, MAX_TEXT);
     return {
       url: config.webhookurl,
-      json: config.outputformat === 'text' ? alone : { ...message, attachments },
+      json: config.outputformat === 'text' ? { ...message, text, attachments: undefined } : message,
     };
   },
   status: response => (answeredObject(response.body).success === false ? 400 : undefined),

@@ -1,6 +1,6 @@
 /** Messages with attachments in Slack's form, which other chats take as well. Pure. */
 import type { Alert } from '../../core/contract.ts';
-import { COLORS, facts, type Part } from './fields.ts';
+import { COLORS, type Fact, facts, type Part } from './fields.ts';
 import { truncate } from './text.ts';
 
 /** Slack cuts messages above 40,000 characters: api.slack.com/changelog/2018-04-truncating-really-long-messages. */
@@ -24,29 +24,31 @@ export interface AttachmentStyle {
   maxHeadline?: number;
 }
 
-/** A message with the alert attached, below a headline when there is one. */
+/** A message with the alert attached, below a headline when there is one; what is undefined is not sent. */
 export function toAttached(alert: Alert, style: AttachmentStyle, headline: string) {
   const { username, icon, channel, footer, outputformat, maxHeadline = MAX_TEXT } = style;
   const shown = truncate(alert.output, MAX_TEXT);
   const attachment = {
     fallback: shown,
     color: COLORS[alert.priority],
-    ...(outputformat !== 'fields' && shown !== '' && { text: shown }),
-    ...(outputformat !== 'text' && {
-      fields: facts(alert, style.order).map(({ title, value, isField }) => ({
-        title,
-        value: truncate(value, MAX_FIELD),
-        short: isField ? isNarrow(value) : title !== 'time',
-      })),
-      ...(footer && { footer }),
-    }),
+    text: outputformat === 'fields' ? undefined : shown || undefined,
+    fields: outputformat === 'text' ? undefined : facts(alert, style.order).map(toField),
+    footer: outputformat === 'text' ? undefined : footer || undefined,
   };
   return {
-    ...(headline !== '' && { text: truncate(headline, maxHeadline) }),
-    ...(username && { username }),
-    ...(icon && { icon_url: icon }),
-    ...(channel && { channel }),
+    text: headline === '' ? undefined : truncate(headline, maxHeadline),
+    username: username || undefined,
+    icon_url: icon || undefined,
+    channel: channel || undefined,
     attachments: [attachment],
+  };
+}
+
+function toField({ title, value, isField }: Fact) {
+  return {
+    title,
+    value: truncate(value, MAX_FIELD),
+    short: isField ? isNarrow(value) : title !== 'time',
   };
 }
 

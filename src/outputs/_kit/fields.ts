@@ -2,6 +2,7 @@
 import type { Alert } from '../../core/contract.ts';
 import { formatGoTime } from '../../core/template/index.ts';
 import { toGoText } from './go-text.ts';
+import { keepLatest } from './latest.ts';
 import { byCodeUnit } from './text.ts';
 
 /** A titled fact. */
@@ -12,19 +13,18 @@ export interface Fact {
   readonly isField?: boolean;
 }
 
-/** Of the alert asked about last: several outputs list the same one, about at the same time. */
-let latest: { fields: Alert['outputFields']; texts: readonly Fact[] } | undefined;
+const textsOf = keepLatest((fields: Alert['outputFields']): readonly Fact[] => {
+  const texts: Fact[] = [];
+  for (const title of Object.keys(fields)) {
+    const value = fields[title];
+    if (typeof value === 'string') texts.push({ title, value, isField: true });
+  }
+  return texts.sort(byTitle);
+});
 
 /** The output fields whose value is a text, by name. */
-export function textFields({ outputFields: fields }: Pick<Alert, 'outputFields'>): readonly Fact[] {
-  if (latest?.fields !== fields) {
-    const texts: Fact[] = [];
-    for (const [title, value] of Object.entries(fields)) {
-      if (typeof value === 'string') texts.push({ title, value, isField: true });
-    }
-    latest = { fields, texts: texts.sort(byTitle) };
-  }
-  return latest.texts;
+export function textFields({ outputFields }: Pick<Alert, 'outputFields'>): readonly Fact[] {
+  return textsOf(outputFields);
 }
 
 /** All output fields by name, whatever their type, as Go prints them; `none` stands for null. */
@@ -38,13 +38,16 @@ function byTitle(a: Fact, b: Fact): number {
   return byCodeUnit(a.title, b.title);
 }
 
+const joined = keepLatest((tags: readonly string[]) => tags.join(', '));
+const shownTime = keepLatest(formatGoTime);
+
 const PARTS = {
   rule: (alert: Alert) => alert.rule,
   priority: (alert: Alert) => alert.priority,
   source: (alert: Alert) => alert.source,
   hostname: (alert: Alert) => alert.hostname,
-  tags: (alert: Alert) => alert.tags.join(', '),
-  time: (alert: Alert) => formatGoTime(alert.time),
+  tags: (alert: Alert) => joined(alert.tags),
+  time: (alert: Alert) => shownTime(alert.time),
 };
 
 /** A part of an alert that is shown as a fact; `fields` stands for the text-valued output fields. */

@@ -13,20 +13,21 @@ export const TAKEN = new Set(
  * the alert's, so that receivers can tell a repetition.
  */
 export function toHeaders(alert: Alert, config: { source: string; extensions: Record<string, string> }) {
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
-  const add = (name: string, value: string) => {
-    headers[`ce-${name}`] = toHeaderValue(value);
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    'ce-id': toHeaderValue(alert.uuid),
+    'ce-time': toRfc3339Utc(alert),
+    'ce-type': 'falco.rule.output.v1',
+    'ce-source': toHeaderValue(config.source),
+    'ce-specversion': '1.0',
+    'ce-priority': alert.priority,
+    'ce-rule': toHeaderValue(alert.rule),
+    'ce-eventsource': toHeaderValue(alert.source),
   };
-  add('id', alert.uuid);
-  add('time', toRfc3339Utc(alert));
-  add('type', 'falco.rule.output.v1');
-  add('source', config.source);
-  add('specversion', '1.0');
-  for (const name in config.extensions) add(name.toLowerCase(), config.extensions[name]!);
-  add('priority', alert.priority);
-  add('rule', alert.rule);
-  add('eventsource', alert.source);
-  if (alert.hostname !== '') add('hostname', alert.hostname);
+  if (alert.hostname !== '') headers['ce-hostname'] = toHeaderValue(alert.hostname);
+  for (const name in config.extensions) {
+    headers[`ce-${name.toLowerCase()}`] = toHeaderValue(config.extensions[name]!);
+  }
   return headers;
 }
 

@@ -18,6 +18,8 @@ const MAX_MENDS = 8;
 /** Fields that are told of in the log. */
 const MAX_TOLD = 100;
 
+const compress = promisify(gzip);
+
 /** An alert on its way, with the fields that had to be left out. */
 interface Item {
   alert: Alert;
@@ -29,6 +31,8 @@ export class Elasticsearch implements Output {
   readonly #config: Config;
   readonly #host: Host;
   readonly #flatten: boolean;
+  readonly #isPacked: boolean;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #secrets: readonly string[];
   /** Fields that were left out of some alert. */
   readonly #told = new Set<string>();
@@ -37,6 +41,8 @@ export class Elasticsearch implements Output {
     this.#config = config;
     this.#host = host;
     this.#flatten = config.flattenfields || config.createindextemplate;
+    this.#isPacked = config.enablecompression;
+    this.#headers = { ...headersOf(config), ...(this.#isPacked && { 'content-encoding': 'gzip' }) };
     this.#secrets = [config.password, config.apikey].filter(Boolean);
   }
 
@@ -81,24 +87,21 @@ export class Elasticsearch implements Output {
     );
     if (!batching.enabled && items.length === 1) {
       const path = `/${encodeURIComponent(name)}/${encodeURIComponent(type)}`;
-      const response = await http.send(await this.#request(path, documents[0]!), signal);
+      const body = this.#isPacked ? await compress(documents[0]!) : documents[0]!;
+      const response = await http.send(this.#request(path, body), signal);
       return { response, refusals: [readOutcome(response)] };
     }
-    const request = await this.#request('/_bulk', toBulk(documents, name));
+    const bulk = toBulk(documents, name);
+    const request = this.#request('/_bulk', this.#isPacked ? await compress(bulk) : bulk);
     const response = await http.send({ ...request, maxAnswerBytes: MAX_ANSWER_BYTES }, signal);
     judge(response, clock.now(), this.#secrets);
     return { response, refusals: readOutcomes(response, items.length) };
   }
 
-  async #request(path: string, body: string): Promise<HttpRequest> {
-    const { hostport, pipeline, enablecompression } = this.#config;
+  #request(path: string, body: string | Buffer): HttpRequest {
+    const { hostport, pipeline } = this.#config;
     const query = pipeline === '' ? '' : `?pipeline=${encodeURIComponent(pipeline)}`;
-    return {
-      method: 'POST',
-      url: joinUrl(hostport, path + query),
-      headers: { ...headersOf(this.#config), ...(enablecompression && { 'content-encoding': 'gzip' }) },
-      body: enablecompression ? await promisify(gzip)(body) : body,
-    };
+    return { method: 'POST', url: joinUrl(hostport, path + query), headers: this.#headers, body };
   }
 
   /** Leaves out the fields that the index has another type for. False when that is not what is wrong. */

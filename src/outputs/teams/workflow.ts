@@ -1,3 +1,5 @@
+import { keepLatest } from '../_kit/latest.ts';
+
 /**
  * Hosts of workflows, which take Adaptive Cards only; all others are taken for connectors. Those that "When an HTTP
  * request is received" has in the public, government and Chinese clouds, by
@@ -14,7 +16,7 @@ const WORKFLOW_HOSTS = [
   'powerplatform.partner.microsoftonline.cn',
 ];
 
-export function isWorkflow(url: string): boolean {
+export const isWorkflow = keepLatest((url: string): boolean => {
   const host = URL.parse(url)?.hostname ?? '';
   return WORKFLOW_HOSTS.some(known => host === known || host.endsWith(`.${known}`));
-}
+});
