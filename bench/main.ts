@@ -10,6 +10,8 @@ import { describeMachine, type RunFigures, renderTable, summarize } from './repo
 import type { Scenario } from './scenario.ts';
 import { choose, scenarios } from './scenarios/index.ts';
 import { Stage, type StageOptions } from './stage.ts';
+import { median, rounded } from './statistics.ts';
+import { playTurns, type Turns } from './turns.ts';
 
 interface Options {
   only: string[];
@@ -23,6 +25,7 @@ interface Options {
   compareDialect: Dialect;
   compareExtra: Record<string, unknown>;
   runs: number;
+  turns?: number;
   scale: number;
   warmup: number;
   soak: number;
@@ -78,6 +81,11 @@ function readOptions(): Options {
       positive,
       1,
     )
+    .option(
+      '--turns <count>',
+      'starts both daemons and gives them a steady load in turns of 2 s: for differences of a few percent',
+      positive,
+    )
     .option('--scale <factor>', 'on the lengths of the phases; below 1 on the backlogs too', positive, 1)
     .option('--warmup <duration>', 'load before the figures', duration, 3000)
     .option('--soak <duration>', 'length of G4', duration, 3_600_000)
@@ -112,6 +120,17 @@ async function play(scenario: Scenario, options: StageOptions): Promise<RunFigur
   return stage;
 }
 
+/** One line for a scenario that was played in turns. */
+function renderTurns(
+  name: string,
+  { ours, theirs, ratio }: Turns,
+  [a, b]: readonly [System, System],
+): string {
+  const [mean, low, high] = [ratio.mean, ratio.low, ratio.high].map(value => value.toFixed(3));
+  const costs = `${a.name} ${rounded(median(ours))} µs, ${b.name} ${rounded(median(theirs))} µs an alert`;
+  return `${name}: ${costs}; ratio ${mean} (${low} to ${high} in 95 of 100 cases)`;
+}
+
 async function main(): Promise<number> {
   const options = readOptions();
   if (options.list) {
@@ -125,6 +144,14 @@ async function main(): Promise<number> {
     ? systemOf(compare, { name: compareName, dialect: compareDialect, extra: compareExtra })
     : undefined;
   const stageOptions = { scale, warmUpMs: warmup, soakMs: soak, keep };
+  if (options.turns !== undefined) {
+    if (!theirs) throw new Error('--turns wants --compare: two daemons take turns');
+    for (const scenario of choose(options.only)) {
+      const turns = await playTurns(scenario, [ours, theirs], stageOptions, options.turns);
+      process.stdout.write(`${renderTurns(scenario.name, turns, [ours, theirs])}\n`);
+    }
+    return 0;
+  }
   const reports = [];
   let failed = 0;
   for (const scenario of choose(options.only)) {

@@ -1,4 +1,12 @@
+import type { LoadPhase } from './load.ts';
 import type { Stage } from './stage.ts';
+
+/** A load that can go on for as long as one likes. */
+export interface Steady {
+  /** Opens the sinks, starts the daemon and warms it up. */
+  open(stage: Stage): Promise<unknown>;
+  load: Partial<LoadPhase>;
+}
 
 /** One thing that is measured. */
 export interface Scenario {
@@ -9,5 +17,7 @@ export interface Scenario {
   missing?(): string | undefined;
   /** Runs against Tiercel only: it wants its spool or its form of configuration. */
   tiercelOnly?: true;
+  /** For `--turns`. */
+  steady?: Steady;
   play(stage: Stage): Promise<void>;
 }

@@ -31,6 +31,22 @@ export function ratio(ours: number, theirs: number): number | undefined {
   return theirs > 0 && Number.isFinite(ours) ? ours / theirs : undefined;
 }
 
+/** Ours divided by theirs, over pairs: the mean (geometric), and the range that has it in 95 of 100 cases. */
+export interface PairedRatio {
+  mean: number;
+  low: number;
+  high: number;
+}
+
+/** Compares value by value, so that what slowed both of a pair down does not count. NaN for fewer than two pairs. */
+export function pairedRatio(ours: readonly number[], theirs: readonly number[]): PairedRatio {
+  const logs = ours.map((value, index) => Math.log(value / theirs[index]!));
+  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
+  const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (logs.length - 1);
+  const reach = 1.96 * Math.sqrt(variance / logs.length);
+  return { mean: Math.exp(mean), low: Math.exp(mean - reach), high: Math.exp(mean + reach) };
+}
+
 /** The slope of the straight line through points of [x, y] with the least squares; NaN for fewer than two. */
 export function slope(points: ReadonlyArray<readonly [number, number]>): number {
   const mean = (pick: (point: readonly [number, number]) => number) =>

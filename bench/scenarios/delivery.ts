@@ -24,14 +24,22 @@ const TEN: readonly HttpSinkKind[] = [
 const WINDOW = 2048;
 const ANSWER_MS = 20;
 
-function oneWebhook(isSecure: boolean): Scenario['play'] {
-  return async stage => {
+type Played = Pick<Scenario, 'play' | 'steady'>;
+
+function oneWebhook(isSecure: boolean): Played {
+  const open = async (stage: Stage) => {
     const tls = isSecure ? await stage.certificate() : undefined;
-    const [sink] = await stage.open([{ kind: 'webhook', tls }]);
+    await stage.open([{ kind: 'webhook', tls }]);
     await stage.warmUp({ window: WINDOW });
-    await measureMaximum(stage, WINDOW);
-    await measureRate(stage, { prefix: 'at_2000_', perSecond: 2000, seconds: 8 });
-    stage.set('connections_opened', sink!.tally.count('connections'));
+  };
+  return {
+    steady: { open, load: { perSecond: 2000 } },
+    async play(stage) {
+      await open(stage);
+      await measureMaximum(stage, WINDOW);
+      await measureRate(stage, { prefix: 'at_2000_', perSecond: 2000, seconds: 8 });
+      stage.set('connections_opened', stage.sinks[0]!.tally.count('connections'));
+    },
   };
 }
 
@@ -42,23 +50,29 @@ async function slowWebhook(stage: Stage): Promise<void> {
   await measureMaximum(stage, 256);
 }
 
-function fanOut(kinds: readonly HttpSinkKind[], isSecure = false): Scenario['play'] {
-  return async stage => {
+function fanOut(kinds: readonly HttpSinkKind[], isSecure = false): Played {
+  const open = async (stage: Stage) => {
     const tls = isSecure ? await stage.certificate() : undefined;
-    const sinks = await stage.open(kinds.map(kind => ({ kind, tls })));
+    await stage.open(kinds.map(kind => ({ kind, tls })));
     await stage.warmUp({ window: 512 });
-    for (const perSecond of [500, 1000]) {
-      await measureRate(stage, { prefix: `at_${perSecond}_`, perSecond, seconds: 8 });
-    }
-    for (const count of ['connections', 'requests'] as const) {
-      stage.set(
-        `${count}_of_all_sinks`,
-        sinks.reduce((sum, { tally }) => sum + tally.count(count), 0),
-      );
-    }
-    for (const { kind, tally } of sinks) {
-      if (tally.count('delivered') === 0) stage.note(`${kind}: nothing arrived`);
-    }
+  };
+  return {
+    steady: { open, load: { perSecond: 1000 } },
+    async play(stage) {
+      await open(stage);
+      for (const perSecond of [500, 1000]) {
+        await measureRate(stage, { prefix: `at_${perSecond}_`, perSecond, seconds: 8 });
+      }
+      for (const count of ['connections', 'requests'] as const) {
+        stage.set(
+          `${count}_of_all_sinks`,
+          stage.sinks.reduce((sum, { tally }) => sum + tally.count(count), 0),
+        );
+      }
+      for (const { kind, tally } of stage.sinks) {
+        if (tally.count('delivered') === 0) stage.note(`${kind}: nothing arrived`);
+      }
+    },
   };
 }
 
@@ -86,12 +100,12 @@ async function kafka(stage: Stage): Promise<void> {
 }
 
 export const deliveryScenarios: Scenario[] = [
-  { name: 'S2', title: 'one webhook: at the maximum, then at 2,000/s', play: oneWebhook(false) },
+  { name: 'S2', title: 'one webhook: at the maximum, then at 2,000/s', ...oneWebhook(false) },
   { name: 'S2b', title: 'one webhook that takes 20 ms an answer: at the maximum', play: slowWebhook },
-  { name: 'S2t', title: 'S2 over HTTPS', play: oneWebhook(true) },
-  { name: 'S3', title: '5 HTTP outputs at 500/s and 1,000/s', play: fanOut(FIVE) },
-  { name: 'S3b', title: '10 HTTP outputs at 500/s and 1,000/s', play: fanOut(TEN) },
-  { name: 'S3t', title: '5 HTTPS outputs at 500/s and 1,000/s', play: fanOut(FIVE_SECURE, true) },
+  { name: 'S2t', title: 'S2 over HTTPS', ...oneWebhook(true) },
+  { name: 'S3', title: '5 HTTP outputs at 500/s and 1,000/s', ...fanOut(FIVE) },
+  { name: 'S3b', title: '10 HTTP outputs at 500/s and 1,000/s', ...fanOut(TEN) },
+  { name: 'S3t', title: '5 HTTPS outputs at 500/s and 1,000/s', ...fanOut(FIVE_SECURE, true) },
   {
     name: 'S9',
     title: 'NATS: at the maximum, then at 500/s',

@@ -1,4 +1,5 @@
 /** Phases that several scenarios have in common. */
+import type { LoadPhase } from '../load.ts';
 import type { Sink } from '../sink.ts';
 import type { Stage } from '../stage.ts';
 
@@ -21,6 +22,16 @@ export async function measureMaximum(stage: Stage, window: number): Promise<void
   await stage.drain(stage.sinks, result, DRAIN);
   stage.set('max_lost', tally.lostOf(stage.ledger, result));
   if (result.stalls > 0) stage.set('max_stalls', result.stalls);
+}
+
+/** A short stretch of a load: CPU time per alert, in microseconds. */
+export async function costOf(stage: Stage, load: Partial<LoadPhase>): Promise<number> {
+  const result = await stage.measure('', async () => {
+    const sent = await stage.load({ durationMs: stage.ms(2), ...load });
+    await stage.drain(stage.sinks, sent, DRAIN);
+    return sent;
+  });
+  return (result.usage.cpuSeconds * 1e6) / result.accepted;
 }
 
 export interface RatePhase {

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { median, percentile, ratio, rounded, slope, spreadOf } from '../../../bench/statistics.ts';
+import {
+  median,
+  pairedRatio,
+  percentile,
+  ratio,
+  rounded,
+  slope,
+  spreadOf,
+} from '../../../bench/statistics.ts';
 
 describe('percentile', () => {
   test.each([
@@ -26,6 +34,17 @@ test.each([
   [[4, 1, 2, 3], 2.5],
   [[], Number.NaN],
 ])('the median of %j is %d', (values, expected) => expect(median(values)).toBe(expected));
+
+test('pairs are compared one by one, however much the pairs differ', () => {
+  const steady = pairedRatio([50, 500, 5], [100, 1000, 10]);
+  expect(steady).toEqual({ mean: 0.5, low: 0.5, high: 0.5 });
+  const { mean, low, high } = pairedRatio([100, 400, 90, 210], [100, 200, 100, 200]);
+  expect(mean).toBeCloseTo((1 * 2 * 0.9 * 1.05) ** (1 / 4));
+  expect(low).toBeLessThan(1);
+  expect(high).toBeGreaterThan(mean);
+  expect(mean / low).toBeCloseTo(high / mean);
+  expect(pairedRatio([1], [2]).low).toBeNaN();
+});
 
 test('a spread keeps the values in the order of the runs', () => {
   expect(spreadOf([5, 1, 3])).toEqual({ median: 3, min: 1, max: 5, values: [5, 1, 3] });
