@@ -5,8 +5,8 @@ import type { Series } from './capped-counter.ts';
 import type { Instruments } from './instruments.ts';
 import type { OutputSeries } from './output-histogram.ts';
 
-/** The series of what goes well: looked up with the first count, as each alert is counted in all of them. */
-interface OnTheWay {
+/** What a try is counted in. */
+interface TrySeries {
   alerts: Series;
   tries: Series;
   trySeconds: OutputSeries;
@@ -16,7 +16,8 @@ interface OnTheWay {
 export class OutputMetrics implements DeliveryObserver {
   readonly #output: string;
   readonly #instruments: Instruments;
-  #accepted: OnTheWay | undefined;
+  // Looked up once: what goes well is counted for each alert.
+  #accepted: TrySeries | undefined;
   #deliverySeconds: OutputSeries | undefined;
 
   constructor(output: string, instruments: Instruments) {
@@ -54,7 +55,7 @@ export class OutputMetrics implements DeliveryObserver {
     this.#instruments.breakerMoves.inc([this.#output, state]);
   }
 
-  #of(outcome: 'ok' | FailureReason): OnTheWay {
+  #of(outcome: 'ok' | FailureReason): TrySeries {
     const { outputs, tries, trySeconds, batchAlerts } = this.#instruments;
     return {
       alerts: outputs.series([this.#output, outcome === 'ok' ? 'ok' : 'error']),
