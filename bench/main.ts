@@ -84,7 +84,11 @@ function readOptions(): Options {
     .option(
       '--turns <count>',
       'starts both daemons and gives them a steady load in turns of 2 s: for differences of a few percent',
-      positive,
+      text => {
+        const value = Number(text);
+        if (!Number.isInteger(value) || value < 2) throw new InvalidArgumentError('expected 2 or more');
+        return value;
+      },
     )
     .option('--scale <factor>', 'on the lengths of the phases; below 1 on the backlogs too', positive, 1)
     .option('--warmup <duration>', 'load before the figures', duration, 3000)
@@ -146,9 +150,14 @@ async function main(): Promise<number> {
   const stageOptions = { scale, warmUpMs: warmup, soakMs: soak, keep };
   if (options.turns !== undefined) {
     if (!theirs) throw new Error('--turns wants --compare: two daemons take turns');
-    for (const scenario of choose(options.only)) {
-      const turns = await playTurns(scenario, [ours, theirs], stageOptions, options.turns);
-      process.stdout.write(`${renderTurns(scenario.name, turns, [ours, theirs])}\n`);
+    if (options.json) throw new Error('--turns prints its figures only: there is no --json of them');
+    const chosen = choose(options.only).map(({ name, steady }) => {
+      if (!steady) throw new Error(`${name} has no load that goes on: --turns cannot play it`);
+      return { name, steady };
+    });
+    for (const { name, steady } of chosen) {
+      const turns = await playTurns(steady, [ours, theirs], stageOptions, options.turns);
+      process.stdout.write(`${renderTurns(name, turns, [ours, theirs])}\n`);
     }
     return 0;
   }

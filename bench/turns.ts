@@ -1,6 +1,6 @@
 /** Two daemons side by side that get the same load in turns: shows differences that lie within the spread of whole runs. */
 import type { System } from './command.ts';
-import type { Scenario } from './scenario.ts';
+import type { Steady } from './scenario.ts';
 import { costOf } from './scenarios/phases.ts';
 import { Stage, type StageOptions } from './stage.ts';
 import { type PairedRatio, pairedRatio } from './statistics.ts';
@@ -12,14 +12,13 @@ export interface Turns {
   ratio: PairedRatio;
 }
 
-/** Starts and warms up both, then measures one after the other, as often as asked. @throws Error for a scenario without a steady load */
+/** Starts and warms up both, then measures one after the other, as often as asked. */
 export async function playTurns(
-  { name, steady }: Scenario,
+  steady: Steady,
   [ours, theirs]: readonly [System, System],
   options: Omit<StageOptions, 'system'>,
   turns: number,
 ): Promise<Turns> {
-  if (!steady) throw new Error(`${name} has no load that goes on: --turns cannot play it`);
   const stages = [ours, theirs].map(system => new Stage({ ...options, system }));
   const costs: [number[], number[]] = [[], []];
   try {
