@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { WirePool } from '../../../../src/core/http/wire/pool.ts';
-import { dispatch, echo, FarEnd, ok, onRequests, poolTo, Recorder } from './support.ts';
+import { dispatch, echo, FarEnd, hasty, ok, onRequests, poolTo, Recorder } from './support.ts';
 
 const far: FarEnd[] = [];
 const pools: WirePool[] = [];
@@ -161,19 +161,8 @@ describe('what comes after an answer', () => {
 
 describe('an answer that comes before its request has been read', () => {
   test('keeps the connection from the next request until the first has gone out', async () => {
-    let resume = () => {};
-    const server = await farEnd(socket => {
-      let isFirst = true;
-      onRequests(socket, path => {
-        if (!isFirst) socket.write(ok(path));
-        isFirst = false;
-      });
-      socket.once('data', () => {
-        socket.pause();
-        socket.write('HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n');
-      });
-      resume = () => socket.resume();
-    });
+    const { serve, resume } = hasty();
+    const server = await farEnd(serve);
     const pool = pooled(server.port);
     const first = dispatch(pool, '/1', { body: LARGE });
     const second = dispatch(pool, '/2');

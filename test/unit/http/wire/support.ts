@@ -133,6 +133,26 @@ export const ok = (body = '', headers = ''): string =>
 /** Answers each request with its path. */
 export const echo = (socket: Socket): void => onRequests(socket, path => socket.write(ok(path)));
 
+/** Refuses the first request before it is read, which `resume` lets go on; answers those after it with their path. */
+export function hasty(): { serve(socket: Socket): void; resume(): void } {
+  let refused: Socket | undefined;
+  return {
+    serve(socket) {
+      let isFirst = true;
+      onRequests(socket, path => {
+        if (!isFirst) socket.write(ok(path));
+        isFirst = false;
+      });
+      socket.once('data', () => {
+        refused = socket;
+        socket.pause();
+        socket.write('HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n');
+      });
+    },
+    resume: () => void refused?.resume(),
+  };
+}
+
 export function poolTo(port: number, over: Partial<WirePoolOptions> & { scheme?: string } = {}): WirePool {
   const { scheme = 'http', ...options } = over;
   return new WirePool({

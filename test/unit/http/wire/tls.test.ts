@@ -6,7 +6,7 @@ import { createSecureContext, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { WirePool, WirePoolOptions } from '../../../../src/core/http/wire/pool.ts';
 import { makeCerts } from '../../../support/certs.ts';
-import { dispatch, echo, FarEnd, ok, onRequests, poolTo } from './support.ts';
+import { dispatch, echo, FarEnd, hasty, onRequests, poolTo } from './support.ts';
 
 let dir: string;
 let pem: Record<'ca' | 'serverCert' | 'serverKey' | 'clientCert' | 'clientKey' | 'otherCa', string>;
@@ -57,19 +57,8 @@ test('a body that goes to the end of a connection is read to it', async () => {
 });
 
 test('one connection carries one request after the other, each once the one before has gone out', async () => {
-  let resume = () => {};
-  const server = await secureEnd(socket => {
-    let isFirst = true;
-    onRequests(socket, path => {
-      if (!isFirst) socket.write(ok(path));
-      isFirst = false;
-    });
-    socket.once('data', () => {
-      socket.pause();
-      socket.write('HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n');
-    });
-    resume = () => socket.resume();
-  });
+  const { serve, resume } = hasty();
+  const server = await secureEnd(serve);
   const context = trusting(pem.ca);
   const pool = securePool(server.port, () => context);
   const first = dispatch(pool, '/first', { body: 'x'.repeat(8 * 1024 * 1024) });
