@@ -112,7 +112,7 @@ class PooledClient implements HttpClient {
     for (const { dispatcher } of routes) dispatcher.destroy();
   }
 
-  /** Sends a request, and again where the answer leads. One promise for all of it: a step costs more than its work. */
+  /** Sends a request, and again where the answer leads. */
   #follow(call: Call): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
       const { url, request, own, custom, until, redirects } = call;
@@ -210,6 +210,7 @@ class PooledClient implements HttpClient {
   }
 }
 
+/** The same request to where an answer leads; another origin gets no header that could hold a credential. */
 function redirected(call: Call, from: Target, url: string): Call {
   const redirects = call.redirects + 1;
   if (new URL(url).origin === from.origin) return { ...call, url, redirects };
