@@ -277,6 +277,20 @@ describeWith('a log on a NATS server', missingNats(), () => {
     await expect.poll(() => again.stats().remote).toMatchObject({ detour: undefined, buffered: 0 });
   });
 
+  test('the largest alert there can be is given up with as much of a long error as there is room for', async () => {
+    const spool = await open(onServer());
+    const consumer = spool.consumer('a');
+    const withoutText = numbered(1).bytes.length;
+    const largest = numbered(1, 'x'.repeat((1 << 20) - 512 - withoutText));
+    await expect(spool.append([numbered(1, `${largest.output}x`)])).rejects.toThrow(AlertTooLargeError);
+    await spool.append([largest]);
+    const [delivery] = await pullAll(consumer, 1);
+    await delivery!.bury(new Error(`refused: ${'ä'.repeat(1900)}`));
+    const [letter] = await spool.deadLetters.list();
+    expect(letter).toMatchObject({ alert: { output: largest.output }, attempts: 1 });
+    expect(letter!.error).toMatch(/^refused: ä+$/);
+  });
+
   test('the buffer is bounded: full and set to refuse, it refuses', async () => {
     const away = { ...jetStreamConfig([`127.0.0.1:${await freePort()}`]), bufferBytes: 100_000 };
     const spool = await open(away, { overflow: 'reject', segmentBytes: 20_000 });

@@ -172,8 +172,9 @@ export class StreamDeadLetters implements DeadLetters {
     const { transport, names } = this.#options;
     const headers = transport.headers();
     const { alert, output, ...details } = letter;
-    headers.set(DETAILS, encodeURIComponent(JSON.stringify(details)));
-    const { jetstream } = this.#session();
+    const { connection, jetstream } = this.#session();
+    const room = (connection.info?.max_payload ?? Number.POSITIVE_INFINITY) - alert.bytes.length;
+    headers.set(DETAILS, encodeDetails(details, room - (msgID?.length ?? 0) - FRAMING_BYTES));
     const ack = await jetstream.publish(names.dead.subject(output), alert.bytes, {
       headers,
       ...(msgID !== undefined && { msgID }),
@@ -223,6 +224,15 @@ export class StreamDeadLetters implements DeadLetters {
 /** Header with everything about a letter but the alert and the output, as percent-encoded JSON. */
 const DETAILS = 'Tiercel-Letter';
 const REFRESH_MS = 1_000;
+/** The names of a letter's headers and what stands around them. */
+const FRAMING_BYTES = 64;
+
+/** Details as the text of a header. Of an error for which there is no room beside a large alert, the beginning stays. */
+function encodeDetails(details: Omit<NewLetter, 'alert' | 'output'>, room: number): string {
+  const text = encodeURIComponent(JSON.stringify(details));
+  if (text.length <= room || details.error === '') return text;
+  return encodeDetails({ ...details, error: details.error.slice(0, details.error.length / 2) }, room);
+}
 
 /** Somebody else has removed the letter; anything but the server's word for that is a failure. */
 function toMissing(error: unknown): false {
