@@ -42,8 +42,10 @@ export interface Alert {
   readonly extra: JsonObject;
   /** The alert as canonical JSON text; with `templated`, what the user's `template.body` made of it. */
   readonly json: string;
-  /** The same in UTF-8, encoded once. Never written to. */
+  /** The same in UTF-8, encoded once, when it is first asked for. Never written to. */
   readonly bytes: Buffer;
+  /** The length of `bytes`, which need not be made for it. */
+  readonly byteLength: number;
   /** The JSON is the user's own, and goes out as it is. */
   readonly templated?: true;
 }
@@ -79,6 +81,7 @@ class SealedAlert implements Alert {
   readonly tags: readonly string[];
   readonly hostname: string;
   readonly json: string;
+  readonly byteLength: number;
   declare readonly templated?: true;
   readonly #fields: FieldText;
   #extraText: string;
@@ -95,6 +98,7 @@ class SealedAlert implements Alert {
     this.tags = Object.freeze(head.tags);
     this.hostname = head.hostname;
     this.json = json;
+    this.byteLength = bytes?.length ?? Buffer.byteLength(json);
     this.#fields = fields;
     this.#extraText = extraText;
     this.#bytes = bytes;
@@ -120,6 +124,11 @@ class SealedAlert implements Alert {
     return alert.#fields.get(name);
   }
 
+  static encode(alert: SealedAlert, target: Buffer, at: number): void {
+    if (alert.#bytes) alert.#bytes.copy(target, at);
+    else target.write(alert.json, at);
+  }
+
   static templated(alert: SealedAlert, json: string): Alert {
     return new SealedAlert({ ...alert, templated: true }, json, alert.#fields, alert.#extraText);
   }
@@ -129,6 +138,12 @@ class SealedAlert implements Alert {
 export function outputField(alert: Alert, name: string): JsonValue | undefined {
   if (alert instanceof SealedAlert) return SealedAlert.field(alert, name);
   return Object.hasOwn(alert.outputFields, name) ? alert.outputFields[name] : undefined;
+}
+
+/** Writes what `alert.bytes` holds to a place that has room for it: where nobody else wants them, they are never made. */
+export function encodeInto(alert: Alert, target: Buffer, at: number): void {
+  if (alert instanceof SealedAlert) SealedAlert.encode(alert, target, at);
+  else alert.bytes.copy(target, at);
 }
 
 /** Closes a draft: from here on the alert does not change. */
@@ -227,7 +242,8 @@ export function withTexts(alert: Alert, texts: Pick<Alert, 'output' | 'rule'>): 
 /** The same alert with the user's own text in place of its JSON. */
 export function withTemplated(alert: Alert, json: string): Alert {
   if (alert instanceof SealedAlert) return SealedAlert.templated(alert, json);
-  return { ...alert, json, bytes: Buffer.from(json), templated: true };
+  const bytes = Buffer.from(json);
+  return { ...alert, json, bytes, byteLength: bytes.length, templated: true };
 }
 
 function isPriority(value: unknown): value is Priority {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeAlert, outputField, sealAlert } from '../../src/core/alert.ts';
+import { decodeAlert, encodeInto, outputField, sealAlert } from '../../src/core/alert.ts';
 import { alertOf } from '../support/alerts.ts';
 import { draftOf } from '../support/drafts.ts';
 
@@ -60,6 +60,29 @@ describe('outputField', () => {
     const alert = sealAlert(draftOf({}, twice));
     expect(outputField(alert, 'a')).toBe(1);
     expect(JSON.stringify(outputField(alert, 'b'))).toBe('9007199254740993');
+  });
+});
+
+describe('encodeInto', () => {
+  it.each(['plain', 'Größe', '\u{1f6a8} 警報', '"quoted" \\'])('writes the bytes of an alert: %s', output => {
+    const sealed = sealAlert(draftOf({ output }));
+    const { byteLength } = sealed;
+    const expected = Buffer.from(sealed.json);
+    for (const alert of [sealed, decodeAlert(Buffer.from(expected))]) {
+      const target = Buffer.alloc(byteLength + 3, '-');
+      encodeInto(alert, target, 2);
+      expect(target.toString()).toBe(`--${sealed.json}-`);
+    }
+    expect(byteLength).toBe(expected.length);
+  });
+
+  it('writes the very bytes that an alert was read from, even those that are no UTF-8', () => {
+    const bytes = Buffer.from(sealAlert(draftOf({ output: 'ab' })).json);
+    bytes[bytes.indexOf('ab')] = 0xff;
+    const alert = decodeAlert(bytes);
+    const target = Buffer.alloc(alert.byteLength);
+    encodeInto(alert, target, 0);
+    expect(target).toEqual(bytes);
   });
 });
 

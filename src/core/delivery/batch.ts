@@ -28,7 +28,7 @@ export class Batcher {
   add(delivery: Delivery, now: number): void {
     if (this.#gathered.length === 0) this.#since = now;
     this.#gathered.push(delivery);
-    this.#bytes += delivery.alert.bytes.length;
+    this.#bytes += delivery.alert.byteLength;
   }
 
   /** Milliseconds until what is gathered has to go; 0: it goes now; undefined: there is nothing. */

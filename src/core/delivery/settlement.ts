@@ -68,7 +68,7 @@ export class Settlement {
   takeHeld(max: number): Delivery[] {
     this.#back = 0;
     const taken = this.#held.splice(0, this.#alone.has(this.#held[0]!) ? 1 : max);
-    for (const { alert } of taken) this.#heldBytes -= alert.bytes.length;
+    for (const { alert } of taken) this.#heldBytes -= alert.byteLength;
     return taken;
   }
 
@@ -178,7 +178,7 @@ export class Settlement {
 
   #hold(delivery: Delivery): void {
     this.#held.splice(this.#back++, 0, delivery);
-    this.#heldBytes += delivery.alert.bytes.length;
+    this.#heldBytes += delivery.alert.byteLength;
   }
 
   #bury(delivery: Delivery, failure: Failure, why: NonNullable<NextStep['giveUp']>, now: number): void {

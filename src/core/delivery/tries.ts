@@ -30,7 +30,7 @@ export class Try implements SendContext, Cancellation {
     this.startedAt = startedAt;
     this.probe = probe;
     let bytes = 0;
-    for (const { alert } of deliveries) bytes += alert.bytes.length;
+    for (const { alert } of deliveries) bytes += alert.byteLength;
     this.bytes = bytes;
   }
 

@@ -45,5 +45,5 @@ function toItem({ alert, ...rest }: DeadLetter): string {
 }
 
 function bytesOf(letters: readonly DeadLetter[]): number {
-  return letters.reduce((sum, { alert }) => sum + alert.bytes.length, 0);
+  return letters.reduce((sum, { alert }) => sum + alert.byteLength, 0);
 }

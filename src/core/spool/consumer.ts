@@ -69,7 +69,7 @@ export class LogConsumer implements Consumer, Settler {
     while (deliveries.length < max && bytes < maxBytes) {
       const entry = this.#nextAtHand();
       if (!entry) break;
-      bytes += entry.alert.bytes.length;
+      bytes += entry.alert.byteLength;
       deliveries.push(this.#handOut(entry, 1 + (this.#cursor.pending.get(entry.offset)?.attempt ?? 0)));
     }
     if (deliveries.length > 0) this.#host.moved(0);
@@ -147,7 +147,7 @@ export class LogConsumer implements Consumer, Settler {
       const top = this.#retries.top;
       if (!top || top.due > now) break;
       this.#retries.pop();
-      bytes += top.alert.bytes.length;
+      bytes += top.alert.byteLength;
       deliveries.push(this.#handOut(top, top.attempt + 1));
     }
     return bytes;

@@ -27,7 +27,7 @@ export class LetterPage {
   add(letter: DeadLetter): void {
     this.letters.push(letter);
     this.limit--;
-    this.bytes -= letter.alert.bytes.length;
+    this.bytes -= letter.alert.byteLength;
   }
 }
 

@@ -84,7 +84,7 @@ export class MemorySpool implements Spool, LogReader {
     }
     for (const entry of entries) {
       this.#ring.push(entry);
-      this.#bytes += entry.alert.bytes.length;
+      this.#bytes += entry.alert.byteLength;
     }
     this.#lastAt = appendedAt;
     this.#trim();
@@ -162,7 +162,7 @@ export class MemorySpool implements Spool, LogReader {
     let bytes = 0;
     let cost = 0;
     for (const entry of entries) {
-      bytes += entry.alert.bytes.length;
+      bytes += entry.alert.byteLength;
       cost += memoryCost(entry);
     }
     const { maxBytes, memoryBytes, overflow } = this.#config;
@@ -204,15 +204,15 @@ export class MemorySpool implements Spool, LogReader {
       this.#settledBytes = 0;
     }
     while (this.#settledTo < lowest) {
-      this.#settledBytes += this.#ring.get(this.#settledTo++)?.alert.bytes.length ?? 0;
+      this.#settledBytes += this.#ring.get(this.#settledTo++)?.alert.byteLength ?? 0;
     }
   }
 
   #shift(): void {
     const entry = this.#ring.shift();
     if (!entry) return;
-    this.#bytes -= entry.alert.bytes.length;
-    if (entry.offset < this.#settledTo) this.#settledBytes -= entry.alert.bytes.length;
+    this.#bytes -= entry.alert.byteLength;
+    if (entry.offset < this.#settledTo) this.#settledBytes -= entry.alert.byteLength;
     else this.#settledTo = this.firstOffset;
   }
 }

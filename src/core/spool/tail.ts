@@ -6,7 +6,7 @@ import type { Entry } from './contract.ts';
  * around them. Measured with alerts of 1.1 KB; on the safe side for smaller ones.
  */
 export function memoryCost(entry: Entry): number {
-  return 1024 + 4 * entry.alert.bytes.length;
+  return 1024 + 4 * entry.alert.byteLength;
 }
 
 /** A queue of entries with consecutive offsets and access by offset. */

@@ -17,6 +17,7 @@ const large = (count: number, bytes: number) =>
   Array.from({ length: count }, (_, index) => ({
     ...alertOfRule(`a${index}`),
     bytes: block.subarray(0, bytes),
+    byteLength: bytes,
   }));
 
 test('what is gathered and under way is bounded by bytes, whatever the batches hold', async () => {

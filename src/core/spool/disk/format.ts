@@ -1,5 +1,7 @@
 /** Bytes of the log files, version 1. docs/spool-format.md describes them. Pure. */
 import { crc32 } from 'node:zlib';
+import { encodeInto } from '../../alert.ts';
+import type { Entry } from '../contract.ts';
 
 export const FORMAT_VERSION = 1;
 export const SEGMENT_HEADER_BYTES = 32;
@@ -41,20 +43,15 @@ export function parseSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
   };
 }
 
-/** Writes a record into the target, which has room for it; where it ends. */
-export function encodeRecord(
-  target: Buffer,
-  at: number,
-  record: { offset: number; appendedAt: number; payload: Buffer },
-): number {
-  const { offset, appendedAt, payload } = record;
-  const end = at + RECORD_HEADER_BYTES + payload.length;
+/** Writes an entry's record into the target, which has room for it; where it ends. */
+export function encodeRecord(target: Buffer, at: number, { offset, appendedAt, alert }: Entry): number {
+  const end = at + RECORD_HEADER_BYTES + alert.byteLength;
   target.writeUInt16LE(MARKER_VALUE, at);
   target.writeUInt16LE(KIND_ALERT, at + 6);
-  target.writeUInt32LE(payload.length, at + 8);
+  target.writeUInt32LE(alert.byteLength, at + 8);
   target.writeUIntLE(offset, at + 12, 6);
   target.writeUIntLE(appendedAt, at + 18, 6);
-  payload.copy(target, at + RECORD_HEADER_BYTES);
+  encodeInto(alert, target, at + RECORD_HEADER_BYTES);
   target.writeUInt32LE(crc32(target.subarray(at + 6, end)), at + 2);
   return end;
 }

@@ -38,8 +38,11 @@ export class Segment {
   /** The last known place at or before the offset. */
   markBefore(offset: number): Mark {
     const marks = this.#marks;
+    const last = marks.at(-1)!;
+    // Each write asks for it.
+    if (last.offset <= offset) return last;
     let low = 0;
-    let high = marks.length;
+    let high = marks.length - 1;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (marks[middle]!.offset <= offset) low = middle + 1;

@@ -130,7 +130,7 @@ export class DiskSpool implements Spool, LogReader {
     if (alerts.length === 0) return Promise.resolve();
     let bytes = 0;
     for (const alert of alerts) {
-      if (alert.bytes.length > MAX_PAYLOAD_BYTES) {
+      if (alert.byteLength > MAX_PAYLOAD_BYTES) {
         return Promise.reject(new AlertTooLargeError(`an alert of more than ${MAX_PAYLOAD_BYTES} bytes`));
       }
       bytes += recordBytes({ alert });

@@ -147,10 +147,9 @@ export class SegmentWriter {
     let used = 0;
     let index = from;
     for (; index < entries.length; index++) {
-      const { offset, appendedAt, alert } = entries[index]!;
-      const end = used + RECORD_HEADER_BYTES + alert.bytes.length;
+      const end = used + recordBytes(entries[index]!);
       if (index > from && (end > buffer.length || segment.size + end > segmentBytes)) break;
-      used = encodeRecord(buffer, used, { offset, appendedAt, payload: alert.bytes });
+      used = encodeRecord(buffer, used, entries[index]!);
     }
     this.#isSynced = false;
     writeFully(files, this.#fd!, buffer, used, segment.size);
@@ -174,5 +173,5 @@ export class SegmentWriter {
 
 /** Bytes that an entry takes in a segment. */
 export function recordBytes(entry: { alert: Entry['alert'] }): number {
-  return RECORD_HEADER_BYTES + entry.alert.bytes.length;
+  return RECORD_HEADER_BYTES + entry.alert.byteLength;
 }

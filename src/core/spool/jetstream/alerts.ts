@@ -13,11 +13,11 @@ export class AlertCache {
   set(offset: number, alert: Alert): void {
     if (this.#alerts.has(offset)) return;
     this.#alerts.set(offset, alert);
-    this.#bytes += alert.bytes.length;
-    for (const [oldest, { bytes }] of this.#alerts) {
+    this.#bytes += alert.byteLength;
+    for (const [oldest, { byteLength }] of this.#alerts) {
       if (this.#alerts.size <= MOST_ALERTS && this.#bytes <= MOST_BYTES) return;
       this.#alerts.delete(oldest);
-      this.#bytes -= bytes.length;
+      this.#bytes -= byteLength;
     }
   }
 
@@ -29,12 +29,12 @@ export class AlertCache {
   get(offset: number, uuid: string | undefined, data: Uint8Array): Alert {
     const known = this.#alerts.get(offset);
     // A stream that was made anew has other alerts in the same places.
-    if (known && known.uuid === uuid && known.bytes.length === data.length) return known;
+    if (known && known.uuid === uuid && known.byteLength === data.length) return known;
     // A copy: the client's buffer holds whatever came along with it.
     const alert = decodeAlert(Buffer.from(data));
     if (known) {
       this.#alerts.delete(offset);
-      this.#bytes -= known.bytes.length;
+      this.#bytes -= known.byteLength;
     }
     this.set(offset, alert);
     return alert;

@@ -173,7 +173,7 @@ export class StreamDeadLetters implements DeadLetters {
     const headers = transport.headers();
     const { alert, output, ...details } = letter;
     const { connection, jetstream } = this.#session();
-    const room = (connection.info?.max_payload ?? Number.POSITIVE_INFINITY) - alert.bytes.length;
+    const room = (connection.info?.max_payload ?? Number.POSITIVE_INFINITY) - alert.byteLength;
     headers.set(DETAILS, encodeDetails(details, room - (msgID?.length ?? 0) - FRAMING_BYTES));
     const ack = await jetstream.publish(names.dead.subject(output), alert.bytes, {
       headers,
@@ -249,7 +249,7 @@ function isEmpty(filter: DeadLetterFilter): boolean {
 }
 
 function sizeOf({ alert }: DeadLetter): number {
-  return alert.bytes.length;
+  return alert.byteLength;
 }
 
 function newestFirst(ids: readonly number[], before = Number.POSITIVE_INFINITY): number[] {

@@ -141,7 +141,7 @@ export class Lane implements Keeper {
     const appendedAt = Number(message.headers?.get(ARRIVED)) || message.time.getTime();
     const held = new Held({ offset, appendedAt, alert, attempt: deliveryCount, reply, touchedAt: now }, this);
     this.#table.set(offset, held);
-    this.#bytes += alert.bytes.length;
+    this.#bytes += alert.byteLength;
     if (deliveryCount > 1) this.#again.push(held);
     else this.#fresh.push(held);
   }
@@ -254,7 +254,7 @@ export class Lane implements Keeper {
     if (held.state === 'waiting' || now - held.touchedAt > TOUCH_MS) this.#touch(held, now);
     held.state = 'out';
     taken.push(held);
-    return held.alert.bytes.length;
+    return held.alert.byteLength;
   }
 
   /** The next hand-out of an alert takes the place of this one, which counts no more. */
@@ -280,7 +280,7 @@ export class Lane implements Keeper {
   #forget(held: Held): void {
     held.state = 'gone';
     this.#table.delete(held.offset);
-    this.#bytes -= held.alert.bytes.length;
+    this.#bytes -= held.alert.byteLength;
   }
 
   #decode(message: Pulled) {

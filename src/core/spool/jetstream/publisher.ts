@@ -81,7 +81,7 @@ export class Publisher {
 
   /** Whether an alert of that size can be stored at all, as far as the server has told; also while it is away. */
   fits(alert: Alert): boolean {
-    return alert.bytes.length + OVERHEAD_BYTES <= this.#limit;
+    return alert.byteLength + OVERHEAD_BYTES <= this.#limit;
   }
 
   /**

@@ -186,4 +186,5 @@ const PROBE: Alert = {
   extra: {},
   json: '{}',
   bytes: Buffer.from('{}'),
+  byteLength: 2,
 };
