@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { freePort } from '../support/services/process.ts';
 import { numbered, Sink, TestDaemon, until } from './support.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -37,4 +39,31 @@ test('a sender that does not finish its request takes no time from the tries in 
   // The next try begins right after the one before: at any moment there is one to be cut off.
   expect(sink.received.size).toBeLessThan(12);
   expect(cutOff).toBe(0);
+});
+
+test('whoever ends `npm start` ends the daemon', async () => {
+  const daemon = new TestDaemon();
+  daemon.port = await freePort();
+  daemon.configure({});
+  // The build is there, and other tests are running it.
+  const args = ['start', '--ignore-scripts', '--', '-c', daemon.configFile];
+  const npm = spawn('npm', args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+  cleanups.push(
+    () => daemon.remove(),
+    // The group: what outlives npm, too.
+    async () => void (await once(spawn('kill', ['-KILL', '--', `-${npm.pid}`]), 'exit')),
+  );
+  let logs = '';
+  npm.stderr.on('data', chunk => {
+    logs += chunk;
+  });
+  await until('the daemon answers', () =>
+    daemon.get('/ping').then(
+      ({ status }) => status === 200,
+      () => false,
+    ),
+  );
+  npm.kill('SIGTERM');
+  await until('the daemon has stopped', () => logs.includes('"message":"stopped"'), 10_000);
+  await expect(daemon.get('/ping')).rejects.toThrow();
 });
