@@ -28,12 +28,16 @@ export interface Series {
   value: number;
 }
 
+/** Series by their label values, one level of maps for each label: a key made of all values would be text made anew each time. */
+type Level = Map<string, Level | Series>;
+
 /**
- * Counts in a map of its own, keyed by the label values, and hands its series to prom-client when they are read:
+ * Counts in maps of its own, keyed by the label values, and hands its series to prom-client when they are read:
  * prom-client's own `inc` sorts, checks and hashes the labels each time.
  */
 export class CappedCounter {
-  readonly #series = new Map<string, Series>();
+  readonly #series: Series[] = [];
+  readonly #byValues: Level = new Map();
   /** Series beyond this are counted together. */
   maxSeries: number;
   readonly #options: CappedCounterOptions;
@@ -44,7 +48,7 @@ export class CappedCounter {
     const { name, help, labelNames, registry } = options;
     const metric = new Counter({ name, help, labelNames, registers: [registry] });
     const describe = metric.get.bind(metric);
-    metric.get = async () => ({ ...(await describe()), values: [...this.#series.values()] });
+    metric.get = async () => ({ ...(await describe()), values: [...this.#series] });
   }
 
   /** Counts a series by its label values, in the order of the label names. */
@@ -57,42 +61,53 @@ export class CappedCounter {
    * may have its series counted together. It is shown from now on.
    */
   series(values: readonly string[]): Series {
-    return this.#series.get(keyOf(values)) ?? this.#slow(values);
+    return this.#find(values) ?? this.#slow(values);
   }
 
   /** Every series as it stands. */
   counts(): { labels: Readonly<Record<string, string>>; value: number }[] {
-    return [...this.#series.values()].map(({ sharedLabels, value }) => ({ labels: sharedLabels, value }));
+    return this.#series.map(({ sharedLabels, value }) => ({ labels: sharedLabels, value }));
   }
 
   /** Values that are not clean are never keys, so they end here each time: rare enough. */
   #slow(values: readonly string[]): Series {
     const clean = values.map(cleanValue);
-    const known = this.#series.get(keyOf(clean));
+    const known = this.#find(clean);
     if (known) return known;
     const { labelNames, keptLabels = [], overflowed } = this.#options;
-    if (this.#series.size < this.maxSeries) return this.#add(clean);
+    if (this.#series.length < this.maxSeries) return this.#add(clean);
     overflowed?.();
     const together = clean.map((value, index) =>
       keptLabels.includes(labelNames[index]!) ? value : OVERFLOW,
     );
-    return this.#series.get(keyOf(together)) ?? this.#add(together);
+    return this.#find(together) ?? this.#add(together);
   }
 
   #add(values: readonly string[]): Series {
     const { labelNames } = this.#options;
     const sharedLabels = Object.fromEntries(labelNames.map((name, index) => [name, values[index]!]));
     const series: Series = { labels: {}, sharedLabels, value: 0 };
-    this.#series.set(keyOf(values), series);
+    this.#series.push(series);
+    let level = this.#byValues;
+    for (const value of values.slice(0, -1)) {
+      const next = (level.get(value) as Level | undefined) ?? new Map();
+      level.set(value, next);
+      level = next;
+    }
+    level.set(values.at(-1) ?? '', series);
     return series;
   }
-}
 
-// Clean values hold no NUL, so two lists of them never have the same key.
-function keyOf(values: readonly string[]): string {
-  let key = values[0] ?? '';
-  for (let index = 1; index < values.length; index++) key += `\0${values[index]}`;
-  return key;
+  #find(values: readonly string[]): Series | undefined {
+    const last = values.length - 1;
+    let level = this.#byValues;
+    for (let index = 0; index < last; index++) {
+      const next = level.get(values[index]!);
+      if (!next) return undefined;
+      level = next as Level;
+    }
+    return level.get(values[last] ?? '') as Series | undefined;
+  }
 }
 
 /** A value as it can stand in the exposition: well-formed, without NUL, cut on whole characters. */
