@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { type Denied, Lane } from './lane.ts';
-import { readSimpleHead, type SimpleHead, type SimpleSender } from './simple-request.ts';
+import type { SimpleHead, SimpleSender } from './simple-request.ts';
 
 export interface FastLaneOptions {
   /** Whether the sender may post here, and there is room for what it sends. */
@@ -23,14 +23,9 @@ export interface FastLaneOptions {
   idleMs(): number;
 }
 
-/** Heads that were read already; senders repeat themselves but for the length. */
-const MAX_HEADS = 4096;
-const MAX_REMEMBERED_HEAD = 1024;
-
 export class FastLane {
   readonly options: FastLaneOptions;
   readonly #lanes = new Set<Lane>();
-  readonly #heads = new Map<string, SimpleHead>();
   #sweeper: NodeJS.Timeout | undefined;
   #ok = '';
   #okAt = 0;
@@ -69,17 +64,6 @@ export class FastLane {
   destroy(): void {
     clearInterval(this.#sweeper);
     for (const lane of this.#lanes) lane.destroy();
-  }
-
-  head(text: string): SimpleHead | undefined {
-    const known = this.#heads.get(text);
-    if (known !== undefined) return known;
-    const head = readSimpleHead(text);
-    if (head && text.length <= MAX_REMEMBERED_HEAD) {
-      if (this.#heads.size >= MAX_HEADS) this.#heads.clear();
-      this.#heads.set(text, head);
-    }
-    return head;
   }
 
   /** 200 without a body, as falcosidekick answers an alert. */

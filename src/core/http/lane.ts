@@ -2,7 +2,8 @@
 import type { Socket } from 'node:net';
 import type { FastLane } from './fast-lane.ts';
 import { STATUS_CODES } from './node-http.ts';
-import { MAX_SIMPLE_HEAD } from './simple-request.ts';
+import { RepeatedHead } from './repeated-head.ts';
+import { MAX_SIMPLE_HEAD, readSimpleHead, type SimpleHead } from './simple-request.ts';
 
 /** An answer other than 200. */
 export interface Denied {
@@ -12,6 +13,8 @@ export interface Denied {
 }
 
 const BLANK_LINE = Buffer.from('\r\n\r\n');
+/** A longer head is not remembered, as every connection remembers one. */
+const MAX_REPEATED_HEAD = 1024;
 /** Pieces that a request may come in. */
 const MAX_PIECES = 8;
 /** How long a connection stays for the far side to end it too, after its last answer. */
@@ -33,6 +36,7 @@ export class Lane {
   /** What has come and is not answered. */
   #held: Buffer | undefined;
   #pieces = 0;
+  #repeated: RepeatedHead | undefined;
   #isUnused = true;
   #isLast = false;
   #hasEnded = false;
@@ -87,14 +91,13 @@ export class Lane {
 
   #read(): void {
     const held = this.#held!;
-    const headEnd = held.indexOf(BLANK_LINE) + BLANK_LINE.length;
-    const isWhole = headEnd >= BLANK_LINE.length && headEnd <= MAX_SIMPLE_HEAD;
-    const head = isWhole ? this.#fast.head(held.toString('latin1', 0, headEnd)) : undefined;
+    const head = this.#repeated?.read(held) ?? this.#readHead(held);
     if (!head) {
       this.#handOver();
       return;
     }
-    const end = headEnd + head.bodyBytes;
+    const { headBytes } = head;
+    const end = headBytes + head.bodyBytes;
     if (held.length < end) {
       this.#awaitRest();
       return;
@@ -111,9 +114,18 @@ export class Lane {
     this.#isUnused = false;
     this.#isLast ||= !head.keepAlive || this.#fast.isClosing;
     const sender = { socket: this.#socket, head };
-    if (offer(held.toString('utf8', headEnd, end), sender, this.#answer)) return;
+    if (offer(held.toString('utf8', headBytes, end), sender, this.#answer)) return;
     this.#held = held;
     this.#handOver();
+  }
+
+  #readHead(held: Buffer): SimpleHead | undefined {
+    const end = held.indexOf(BLANK_LINE) + BLANK_LINE.length;
+    if (end < BLANK_LINE.length || end > MAX_SIMPLE_HEAD) return undefined;
+    const text = held.toString('latin1', 0, end);
+    const head = readSimpleHead(text);
+    if (head && end <= MAX_REPEATED_HEAD) this.#repeated = new RepeatedHead(text, head);
+    return head;
   }
 
   #awaitRest(): void {

@@ -6,6 +6,8 @@ import type { Socket } from 'node:net';
 
 /** What a recognised head says. */
 export interface SimpleHead {
+  /** With the empty line. */
+  headBytes: number;
   bodyBytes: number;
   /** The sender wants to use the connection again. */
   keepAlive: boolean;
@@ -54,6 +56,7 @@ export function readSimpleHead(head: string): SimpleHead | undefined {
   if (connection !== 'keep-alive' && connection !== 'close') return undefined;
   if (!PLAIN_JSON.test(found.get('content-type') ?? 'application/json')) return undefined;
   return {
+    headBytes: head.length,
     bodyBytes: Number(length),
     keepAlive: connection === 'keep-alive',
     authorization: found.get('authorization'),

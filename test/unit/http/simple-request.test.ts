@@ -18,6 +18,7 @@ describe('a simple request', () => {
       'Content-Length: 1234',
     );
     expect(readSimpleHead(text)).toEqual({
+      headBytes: text.length,
       bodyBytes: 1234,
       keepAlive: true,
       authorization: undefined,
@@ -173,6 +174,7 @@ test('what is taken for simple, node:http reads in the same way', async () => {
         const { headers } = request!;
         expect(headers).not.toHaveProperty('transfer-encoding');
         expect({
+          headBytes: end + 4,
           bodyBytes: Number(headers['content-length']),
           keepAlive: headers.connection?.toLowerCase() !== 'close',
           authorization: headers.authorization,
