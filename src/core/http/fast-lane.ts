@@ -40,7 +40,7 @@ export class FastLane {
     return this.#lanes.size;
   }
 
-  /** Takes a new connection. `handOver` gives it to node:http. */
+  /** Takes a new connection, whose `data` may be lent for the time of the event. `handOver` gives it to node:http. */
   take(socket: Socket, handOver: (socket: Socket) => void): void {
     if (this.isClosing) {
       handOver(socket);

@@ -81,12 +81,14 @@ export class Lane {
     this.#socket.destroy();
   }
 
+  // The bytes may be lent: what is held beyond this call is a copy.
   readonly #onData = (chunk: Buffer): void => {
     if (this.#stage === 'ending') return;
     this.#held = this.#held ? Buffer.concat([this.#held, chunk]) : chunk;
     if (this.#stage === 'reading') this.#read();
     // The next request may wait in the kernel.
     else this.#socket.pause();
+    if (this.#held?.buffer === chunk.buffer) this.#held = Buffer.from(this.#held);
   };
 
   #read(): void {
@@ -202,7 +204,8 @@ export class Lane {
     this.#held = undefined;
     this.#gone(true);
     // To node:http as if it came just now: what is put back with `unshift` would be refused after the sender's end.
-    if (held) socket.emit('data', held);
+    // A copy, for the case that it keeps parts of it.
+    if (held) socket.emit('data', Buffer.from(held));
     if (this.#hasEnded) socket.emit('end');
   }
 }

@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ServerConfig } from '../config/types.ts';
 import type { FastLane } from './fast-lane.ts';
+import { lendReads } from './lent-reads.ts';
 import http from './node-http.ts';
 import type { Refusals } from './refusals.ts';
 import type { TlsFiles } from './tls.ts';
@@ -91,7 +92,17 @@ function routeConnections(
     connected(socket);
     for (const listener of serve) listener.call(server, socket);
   };
-  server.on(event, (socket: Socket) => (fast ? fast.take(socket, handOver) : handOver(socket)));
+  server.on(event, (accepted: Socket) => {
+    if (!fast) {
+      handOver(accepted);
+      return;
+    }
+    const { socket, keep } = lendReads(accepted);
+    fast.take(socket, () => {
+      keep();
+      handOver(socket);
+    });
+  });
 }
 
 /** Sets what can be set on a server that runs. */

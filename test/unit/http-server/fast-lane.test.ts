@@ -76,6 +76,27 @@ describe.each([
     expect(taken()).toEqual(['one']);
   });
 
+  it('requests that come in pieces over several connections at once do not mix', async () => {
+    rig = await startServer();
+    const names = ['one', 'two', 'six', 'ten'];
+    const texts = names.map(name =>
+      request(alertText({ rule: name, output: name.repeat(50) }), slow + CLOSE),
+    );
+    for (const cut of [10, texts[0]!.indexOf('{') + 40]) {
+      rig.backend.log.length = 0;
+      const sockets = names.map(() => connect(rig.port, '127.0.0.1').setNoDelay(true).resume());
+      for (const [start, end] of [[0, cut] as const, [cut, undefined] as const]) {
+        for (const [index, socket] of sockets.entries()) {
+          await new Promise(resolve => socket.write(texts[index]!.slice(start, end), resolve));
+          for (let turns = 0; turns < 4; turns++) await turn();
+        }
+      }
+      await Promise.all(sockets.map(socket => socket.closed || once(socket, 'close')));
+      const found = rig.backend.taken.map(({ rule: name, output }) => [name, output]);
+      expect(found).toEqual(names.map(name => [name, name.repeat(50)]));
+    }
+  });
+
   it('requests of all kinds ahead of their answers are answered in order', async () => {
     rig = await startServer();
     const all = [
