@@ -13,14 +13,24 @@ interface Accepted {
 // One for all connections: what is read is used up before the next read.
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
+export interface LentReads {
+  readonly socket: Socket;
+  /** From now on nothing is lent. */
+  keep(): void;
+}
+
 /**
  * Puts a Socket in the place of an accepted one, which is not to be used any more. Its `data` is lent for the time of the
  * event, until `keep` is called. Nothing may have been read yet. A connection over TLS is left as it is.
  */
-export function lendReads(accepted: Socket): { socket: Socket; keep(): void } {
-  const handle = (accepted as Accepted)._handle;
-  if (!handle?.useUserBuffer || 'encrypted' in accepted) return { socket: accepted, keep() {} };
-  (accepted as Accepted)._handle = null;
+export function lendReads(accepted: Socket): LentReads {
+  const replaced = 'encrypted' in accepted ? undefined : replace(accepted);
+  return replaced ?? { socket: accepted, keep() {} };
+}
+
+function replace(accepted: Socket & Accepted): LentReads | undefined {
+  const handle = accepted._handle;
+  if (!handle?.useUserBuffer) return undefined;
   let isLent = true;
   const onread: OnReadOpts = {
     buffer: readBuffer,
@@ -31,7 +41,9 @@ export function lendReads(accepted: Socket): { socket: Socket; keep(): void } {
     },
   };
   const options = { handle, allowHalfOpen: accepted.allowHalfOpen, onread };
-  const socket = new Socket(options as SocketConstructorOpts);
+  const socket: Socket & Accepted = new Socket(options as SocketConstructorOpts);
+  if (socket._handle !== handle) return undefined;
+  accepted._handle = null;
   // The server counts the accepted one among its connections until it is destroyed.
   socket.once('close', () => accepted.destroy());
   return {

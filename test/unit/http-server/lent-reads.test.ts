@@ -1,6 +1,6 @@
 /** Accepted connections that read into one buffer: they do all that connections of node:net do. */
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { lendReads } from '../../../src/core/http/lent-reads.ts';
@@ -118,4 +118,12 @@ it('it knows the far side, and has the settings of the server', async () => {
   expect(socket.remotePort).toBe(client.localPort);
   expect(socket.allowHalfOpen).toBe(true);
   expect(accepted).not.toBe(socket);
+});
+
+it('a connection whose reads cannot be lent is used as it is', () => {
+  const plain = new Socket();
+  const { socket, keep } = lendReads(plain);
+  expect(socket).toBe(plain);
+  keep();
+  server = createServer();
 });
