@@ -13,6 +13,7 @@ interface Accepted {
 // One for all connections: what is read is used up before the next read.
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
+/** A connection, and whether its reads are lent. */
 export interface LentReads {
   readonly socket: Socket;
   /** From now on nothing is lent. */

@@ -5,6 +5,7 @@ const LENGTH = /\r\ncontent-length:[\t ]*/i;
 const MAX_DIGITS = 8;
 const [ZERO, NINE] = [0x30, 0x39];
 
+/** The head that a connection's last request had. */
 export class RepeatedHead {
   readonly #bytes: Uint8Array;
   /** Where the digits of the length are. */

@@ -28,7 +28,7 @@ export interface Series {
   value: number;
 }
 
-/** Series by their label values, one level of maps for each label: a key made of all values would be text made anew each time. */
+/** Series by their label values, a level of maps for each label: one key of all values would be text made anew each time. */
 type Level = Map<string, Level | Series>;
 
 /**
