@@ -39,7 +39,8 @@ describe('a head that was read before', () => {
   });
 });
 
-const withoutDigits = (text: string) => text.replace(/\d+/g, '');
+/** All but the length. */
+const shape = (text: string) => text.replace(/\d+/g, '#');
 
 test('whatever a repeated head says of a request, reading it says too', () => {
   const lines = fc.subarray(['User-Agent: f', 'Accept: */*', 'Connection: close', 'X-Request-Id: 42']);
@@ -62,7 +63,7 @@ test('whatever a repeated head says of a request, reading it says too', () => {
       const found = new RepeatedHead(known, first!).read(Buffer.from(`${text}{}`, 'latin1'));
       const read = readSimpleHead(text);
       if (found) expect(found).toEqual(read);
-      else if (read) expect(withoutDigits(text)).not.toBe(withoutDigits(known));
+      else if (read) expect(shape(text)).not.toBe(shape(known));
     }),
     { numRuns: 2_000 },
   );
