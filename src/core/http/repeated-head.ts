@@ -2,7 +2,6 @@
 import { MAX_SIMPLE_BODY, type SimpleHead } from './simple-request.ts';
 
 const LENGTH = /\r\ncontent-length:[\t ]*/i;
-const MAX_DIGITS = 8;
 const [ZERO, NINE] = [0x30, 0x39];
 
 /** The head that a connection's last request had. */
@@ -34,10 +33,10 @@ export class RepeatedHead {
     let bodyBytes = 0;
     for (let byte = bytes[at]!; byte >= ZERO && byte <= NINE; byte = bytes[++at]!) {
       bodyBytes = bodyBytes * 10 + byte - ZERO;
-      if (at - start === MAX_DIGITS) return undefined;
     }
-    const isPlain = at === start + 1 || bytes[start] !== ZERO;
-    if (at === start || !isPlain || bodyBytes > MAX_SIMPLE_BODY) return undefined;
+    const digits = at - start;
+    const hasLeadingZero = digits > 1 && bytes[start] === ZERO;
+    if (digits === 0 || hasLeadingZero || bodyBytes > MAX_SIMPLE_BODY) return undefined;
     for (let index = this.#digitsEnd; index < known.length; index++, at++) {
       if (bytes[at] !== known[index]) return undefined;
     }

@@ -2,13 +2,16 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { lendReads } from '../../../src/core/http/lent-reads.ts';
 
 type Lent = ReturnType<typeof lendReads>;
 
 let server: Server;
 const clients: Socket[] = [];
+beforeEach(() => {
+  server = createServer({ allowHalfOpen: true });
+});
 afterEach(() => {
   for (const socket of clients.splice(0)) socket.destroy();
   server.close();
@@ -16,7 +19,6 @@ afterEach(() => {
 
 /** The two ends of a connection. */
 async function pair(limit = 10): Promise<Lent & { client: Socket; accepted: Socket }> {
-  server = createServer({ allowHalfOpen: true });
   server.maxConnections = limit;
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const taken = once(server, 'connection') as Promise<[Socket]>;
@@ -125,5 +127,4 @@ it('a connection whose reads cannot be lent is used as it is', () => {
   const { socket, keep } = lendReads(plain);
   expect(socket).toBe(plain);
   keep();
-  server = createServer();
 });
