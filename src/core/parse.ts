@@ -3,7 +3,7 @@ import { ALERT_KEYS, type AlertDraft, DraftFields, newUuid } from './alert.ts';
 import { isJsonObject, type JsonObject, withoutLoneSurrogates } from './json.ts';
 import { parsePriority } from './priority.ts';
 import { CANONICAL_UTC } from './rfc3339.ts';
-import { elementSpans, hasBrackets, memberSpans, nestingDepth, valueSpans } from './scan.ts';
+import { elementSpans, hasBrackets, innerObjectSpan, memberSpans, nestingDepth, valueSpans } from './scan.ts';
 
 /** Why an alert was refused: the label of the rejection metric. */
 export type RefusalReason =
@@ -148,8 +148,7 @@ function parseValue(source: string, value: unknown): ParsedAlert {
   if (hasBrackets(text, MAX_DEPTH) && nestingDepth(text, MAX_DEPTH + 1) > MAX_DEPTH) return tooDeep();
   // Falco's own alerts hold nothing else.
   if (Object.keys(value).every(isAlertKey)) {
-    const fields = memberSpans(text).findLast(member => member.key === 'output_fields');
-    return toDraft(value, fields ? text.slice(fields.start, fields.end) : '{}', '', value);
+    return toDraft(value, fieldsTextOf(text, value), '', value);
   }
   const known: Known = {};
   let fieldsText = '{}';
@@ -164,6 +163,13 @@ function parseValue(source: string, value: unknown): ParsedAlert {
     }
   }
   return toDraft(known, fieldsText, extraText, value);
+}
+
+/** The text of the output fields of an alert without unknown members. */
+function fieldsTextOf(text: string, known: Known): string {
+  if (!isJsonObject(known.output_fields)) return '{}';
+  const span = innerObjectSpan(text) ?? memberSpans(text).findLast(member => member.key === 'output_fields')!;
+  return text.slice(span.start, span.end);
 }
 
 function isAlertKey(name: string): boolean {

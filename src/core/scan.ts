@@ -38,6 +38,19 @@ export function memberSpans(text: string): MemberSpan[] {
   return spans;
 }
 
+/**
+ * Where the object within an object stands, if it is the only one and no brace in a string is in the way; undefined means
+ * nothing. Takes a fraction of the time of `memberSpans`. The text has to be a JSON object already known to be valid, and
+ * to have an object within.
+ */
+export function innerObjectSpan(text: string): Span | undefined {
+  const start = text.indexOf('{', text.indexOf('{') + 1);
+  if (text.includes('{', start + 1)) return undefined;
+  const close = text.indexOf('}', start);
+  const isOnlyOne = text.lastIndexOf('}', text.lastIndexOf('}') - 1) === close;
+  return isOnlyOne ? { start, end: close + 1 } : undefined;
+}
+
 /** The elements of a list. The text has to be a JSON array already known to be valid. */
 export function elementSpans(text: string): Span[] {
   const spans: Span[] = [];

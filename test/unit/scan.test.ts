@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { elementSpans, memberSpans, nestingDepth, valueSpans } from '../../src/core/scan.ts';
+import { elementSpans, innerObjectSpan, memberSpans, nestingDepth, valueSpans } from '../../src/core/scan.ts';
 
 const members = (text: string) =>
   memberSpans(text).map(({ key, start, end }) => [key, text.slice(start, end)]);
@@ -30,6 +30,31 @@ describe('memberSpans', () => {
 
   it('finds nothing in an empty object', () => {
     expect(members(' {\n} ')).toEqual([]);
+  });
+});
+
+describe('innerObjectSpan', () => {
+  const inner = (text: string) => {
+    const span = innerObjectSpan(text);
+    return span && text.slice(span.start, span.end);
+  };
+
+  it('finds the one object', () => {
+    expect(inner('{"a":"x","b":{"c":"\\"","d":[1.50]},"e":["f"]}')).toBe('{"c":"\\"","d":[1.50]}');
+    expect(inner(' {"b" : {} } ')).toBe('{}');
+    expect(inner('{"a":"}","b":{}}')).toBe('{}');
+  });
+
+  it.each([
+    '{"a":"{","b":{}}',
+    '{"b":{},"a":"{"}',
+    '{"b":{"c":"}"}}',
+    '{"b":{},"a":"}"}',
+    '{"b":{},"a":"},"}',
+    '{"b":{"c":{}}}',
+    '{"b":{},"c":{}}',
+  ])('finds nothing where braces do not tell: %s', text => {
+    expect(inner(text)).toBeUndefined();
   });
 });
 
