@@ -27,8 +27,7 @@ export class FastLane {
   readonly options: FastLaneOptions;
   readonly #lanes = new Set<Lane>();
   #sweeper: NodeJS.Timeout | undefined;
-  #ok = '';
-  #okAt = 0;
+  #ok: string | undefined;
   isClosing = false;
 
   constructor(options: FastLaneOptions) {
@@ -68,15 +67,21 @@ export class FastLane {
 
   /** 200 without a body, as falcosidekick answers an alert. */
   ok(): string {
-    const second = Math.floor(Date.now() / 1000);
-    if (second !== this.#okAt) {
-      this.#okAt = second;
-      const seconds = Math.floor(this.options.idleMs() / 1000);
-      this.#ok =
-        `HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: ${new Date(second * 1000).toUTCString()}\r\n` +
-        `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n\r\n`;
-    }
+    this.#ok ??= this.#makeOk();
     return this.#ok;
+  }
+
+  #makeOk(): string {
+    const now = new Date();
+    const idleSeconds = Math.floor(this.options.idleMs() / 1000);
+    // It tells the second, and serves until that is over.
+    setTimeout(() => {
+      this.#ok = undefined;
+    }, 1000 - now.getMilliseconds()).unref();
+    return (
+      `HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: ${now.toUTCString()}\r\n` +
+      `Connection: keep-alive\r\nKeep-Alive: timeout=${idleSeconds}\r\n\r\n`
+    );
   }
 
   #sweep(): void {

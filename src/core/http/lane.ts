@@ -31,8 +31,8 @@ export class Lane {
   readonly #fast: FastLane;
   readonly #gone: (left: boolean) => void;
   #stage: Stage = 'reading';
-  /** When the stage began, or what is held of a request; on the monotonic clock. */
-  #since = performance.now();
+  /** When the stage began, or what is held of a request; on the monotonic clock. Undefined: after the last look. */
+  #since: number | undefined = performance.now();
   /** What has come and is not answered. */
   #held: Buffer | undefined;
   #pieces = 0;
@@ -53,6 +53,7 @@ export class Lane {
 
   /** Sees to what has waited for too long. */
   look(now: number): void {
+    this.#since ??= now;
     const waited = now - this.#since;
     const { patienceMs, silenceMs, idleMs } = this.#fast.options;
     if (this.#stage === 'ending') {
@@ -159,7 +160,8 @@ export class Lane {
       return;
     }
     this.#stage = 'reading';
-    this.#since = performance.now();
+    // Asking for the time would cost more than all else here.
+    this.#since = undefined;
     if (this.#held) {
       // Before node:http may get the connection, which may pause it again; nothing comes before the next turn.
       this.#socket.resume();

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../../src/core/http/backend.ts';
@@ -243,6 +243,21 @@ describe.each([
     const requests = names.map(name => request(rule(name), slow + (name === '49' ? CLOSE : '')));
     expect(statuses(await raw(rig.port, requests.join('')))).toEqual(names.map(() => 200));
     expect([taken(), rig.accepted]).toEqual([names, 50]);
+  });
+
+  it('each answer tells the time at which it was given', async () => {
+    rig = await startServer();
+    const socket = connect(rig.port, '127.0.0.1');
+    for (const pauseMs of [0, 2_100]) {
+      await sleep(pauseMs);
+      const before = Date.now();
+      socket.write(request(rule('one'), slow));
+      const [answer] = await once(socket, 'data');
+      const told = Date.parse(/^Date: (.*)\r$/m.exec(String(answer))![1]!);
+      expect(told).toBeGreaterThan(before - 1_500);
+      expect(told).toBeLessThanOrEqual(Date.now());
+    }
+    socket.destroy();
   });
 
   it('connections beyond the limit are refused', async () => {
