@@ -73,7 +73,6 @@ export async function openDiskSpool(config: SpoolConfig, deps: DiskDeps): Promis
       files,
       folder: join(folder, 'log'),
       setAside,
-      clock,
       log,
       segmentBytes: Math.min(config.segmentBytes, Math.ceil(config.maxBytes / SEGMENTS_AT_LEAST)),
       segmentAgeMs: segmentAge(config),

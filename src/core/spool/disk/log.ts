@@ -1,5 +1,5 @@
 /** The segmented log as a whole: where it begins and ends, appending, reading, dropping its oldest part. */
-import type { Clock, Logger } from '../../contract.ts';
+import type { Logger } from '../../contract.ts';
 import type { Entry } from '../contract.ts';
 import type { Chunk } from '../log-reader.ts';
 import { errorCode, type FileSystem, writeFully } from './files.ts';
@@ -15,7 +15,6 @@ export interface DiskLogOptions {
   files: FileSystem;
   folder: string;
   setAside: SetAside;
-  clock: Clock;
   log: Logger;
   segmentBytes: number;
   segmentAgeMs: number;

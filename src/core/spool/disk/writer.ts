@@ -1,6 +1,5 @@
 /** Appends to the newest segment, starts new ones, and brings what was written to the device. */
 import { join } from 'node:path';
-import type { Clock } from '../../contract.ts';
 import type { Entry } from '../contract.ts';
 import { type FileSystem, writeFully } from './files.ts';
 import {
@@ -24,7 +23,6 @@ export interface WriterOptions {
   segmentBytes: number;
   /** Nor older than this, in milliseconds: what is dropped by age is dropped a segment at a time. */
   segmentAgeMs: number;
-  clock: Clock;
 }
 
 export class SegmentWriter {
@@ -111,10 +109,10 @@ export class SegmentWriter {
   }
 
   #isFull(entry: Entry): boolean {
-    const { segments, segmentBytes, segmentAgeMs, clock } = this.#options;
+    const { segments, segmentBytes, segmentAgeMs } = this.#options;
     const { size, createdAt } = segments.last!;
     if (size <= SEGMENT_HEADER_BYTES) return false;
-    return size + recordBytes(entry) > segmentBytes || clock.now() - createdAt > segmentAgeMs;
+    return size + recordBytes(entry) > segmentBytes || entry.appendedAt - createdAt > segmentAgeMs;
   }
 
   #start(entry: Entry): void {
