@@ -158,7 +158,7 @@ describeWith('three replicas on JetStream', missingNats(), () => {
         expect(await replicas[0]!.post(alerts)).toBe(200);
       }
       isOpen = true;
-      await until('all have arrived', () => sink.received.size === backlog, 120_000);
+      await allArrive(sink, backlog, replicas);
       const shares = await Promise.all(replicas.map(deliveredBy));
       console.log(
         `a backlog of ${backlog}: ${shares.join(', ')} alerts by replica; duplicates ${sink.duplicates}`,
@@ -170,6 +170,24 @@ describeWith('three replicas on JetStream', missingNats(), () => {
     }
   }, 240_000);
 });
+
+/** Waits until all alerts have arrived, as long as some do. What the replicas say of it is printed when none do any more. */
+async function allArrive(sink: Sink, count: number, replicas: readonly TestDaemon[]): Promise<void> {
+  try {
+    while (sink.received.size < count) {
+      const before = sink.received.size;
+      // Longer than the server waits before it hands an alert out again.
+      await until(`more than ${before} of ${count} have arrived`, () => sink.received.size > before, 60_000);
+    }
+  } catch (error) {
+    for (const replica of replicas) {
+      const { text } = await replica.get('/metrics');
+      const shown = text.split('\n').filter(line => /^tiercel_(spool|output)_(?!.*_bucket)/.test(line));
+      console.log(`${shown.join('\n')}\n${replica.logs.slice(-3000)}`);
+    }
+    throw error;
+  }
+}
 
 /** How many alerts a replica has delivered. */
 async function deliveredBy(replica: TestDaemon): Promise<number> {
