@@ -39,6 +39,17 @@ test('what comes alone time after time is written at once, what is right behind 
   expect(commits.bytes).toBe(0);
 });
 
+test('what comes alone while the loop has no time to sleep is written at once too', async () => {
+  const { writes, add } = recorder();
+  for (let turn = 0; turn < 20; turn++) {
+    await nextTurn();
+    add(turn);
+  }
+  await nextTurn();
+  expect(add(20)).toBeUndefined();
+  expect(writes.at(-1)).toEqual([20]);
+});
+
 test('alerts that come together are gathered, and so are the next ones', async () => {
   const { writes, add, calmDown } = recorder();
   await calmDown();

@@ -1,4 +1,5 @@
 /** Writes alerts together that come together, with one call: those of one turn of the event loop. */
+import { performance } from 'node:perf_hooks';
 import type { Alert } from '../../alert.ts';
 
 /** Writes alerts of that size. Undefined when they are as durable as configured; otherwise resolves when they are. */
@@ -10,17 +11,17 @@ interface Batch extends PromiseWithResolvers<void> {
   bytes: number;
 }
 
-/** Turns in a row with one call each, after which the next one is not waited for. */
+/** Turns in a row with one call each, after which the end of the next one is not waited for. */
 const CALM_TURNS = 16;
 
 export class GroupCommit {
   readonly #write: Write;
   #batch: Batch | undefined;
-  /** Calls of `add` since the loop has slept, or since the last batch. */
+  /** The last turn with calls of `add`, and how many it had. */
+  #turn = 0;
   #calls = 0;
-  /** How often in a row it was one call. */
+  /** Turns in a row that had one. */
   #calmTurns = 0;
-  #idleTime = 0;
 
   constructor(write: Write) {
     this.#write = write;
@@ -33,16 +34,12 @@ export class GroupCommit {
 
   /** Writes alerts, now or at the end of the turn; answers as `Write` does. */
   add(alerts: readonly Alert[], bytes: number): Promise<void> | undefined {
-    this.#calls++;
     if (!this.#batch) {
-      if (this.#hasSlept()) {
-        this.#calls = 1;
-        // The end of the turn would bring nothing more.
-        if (this.#calmTurns >= CALM_TURNS) return this.#write(alerts, bytes);
-      }
+      // The end of the turn would bring nothing more.
+      if (this.#isFirst() && this.#calmTurns >= CALM_TURNS) return this.#write(alerts, bytes);
       this.#batch = { ...Promise.withResolvers<void>(), alerts: [], bytes: 0 };
       setImmediate(() => this.flush());
-    }
+    } else this.#calls++;
     for (const alert of alerts) this.#batch.alerts.push(alert);
     this.#batch.bytes += bytes;
     return this.#batch.promise;
@@ -53,16 +50,19 @@ export class GroupCommit {
     const batch = this.#batch;
     if (!batch) return;
     this.#batch = undefined;
-    this.#calmTurns = this.#calls === 1 ? this.#calmTurns + 1 : 0;
-    this.#calls = 0;
     batch.resolve(this.#write(batch.alerts, batch.bytes));
   }
 
-  /** Whether the event loop has waited for events since the last call. */
-  #hasSlept(): boolean {
-    const { idleTime } = performance.nodeTiming;
-    if (idleTime === this.#idleTime) return false;
-    this.#idleTime = idleTime;
+  /** Counts a call; whether it is the first one of its turn. */
+  #isFirst(): boolean {
+    const { loopCount } = performance.nodeTiming.uvMetricsInfo;
+    if (loopCount === this.#turn) {
+      this.#calls++;
+      return false;
+    }
+    this.#calmTurns = this.#calls === 1 ? this.#calmTurns + 1 : 0;
+    this.#turn = loopCount;
+    this.#calls = 1;
     return true;
   }
 }
