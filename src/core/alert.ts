@@ -158,7 +158,8 @@ export function sealAlert(draft: AlertDraft): Alert {
     (draft.tags.length > 0 ? `,"tags":${text(draft.tags)}` : '') +
     (draft.hostname === '' ? '' : `,"hostname":${text(draft.hostname)}`);
   const alert = assemble(draft, fields, [before, fields.text, after, draft.extraText]);
-  if (!LINE_SEPARATOR.test(alert.json)) return alert;
+  // ASCII has none.
+  if (alert.byteLength === alert.json.length || !LINE_SEPARATOR.test(alert.json)) return alert;
   return assemble(draft, fields, [
     escapeLineSeparators(before),
     escapeLineSeparators(fields.text),
@@ -174,7 +175,7 @@ function assemble(draft: AlertDraft, fields: FieldText, [before, fieldsText, aft
   // Pieces of the alert's own text rather than of the request body, which is then let go.
   const fieldsEnd = before.length + fieldsText.length;
   const ownFields = fields.standingIn(json.slice(before.length, fieldsEnd));
-  return new SealedAlert(draft, json, ownFields, json.slice(fieldsEnd + after.length, -1));
+  return new SealedAlert(draft, json, ownFields, extra && json.slice(fieldsEnd + after.length, -1));
 }
 
 /** The top-level members that Tiercel knows. */
@@ -250,7 +251,18 @@ function isPriority(value: unknown): value is Priority {
   return PRIORITIES.includes(value as Priority);
 }
 
+const UUID_LENGTH = 36;
+const UUIDS_AT_ONCE = 64;
+/** Ids to come, one behind the other. Making them one by one takes twice as long on a processor that sleeps in between. */
+let uuids = '';
+let nextUuid = 0;
+
 /** A new alert id. */
 export function newUuid(): string {
-  return randomUUID();
+  if (nextUuid === uuids.length) {
+    uuids = Array.from({ length: UUIDS_AT_ONCE }, () => randomUUID()).join('');
+    nextUuid = 0;
+  }
+  nextUuid += UUID_LENGTH;
+  return uuids.slice(nextUuid - UUID_LENGTH, nextUuid);
 }

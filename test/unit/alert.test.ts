@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeAlert, encodeInto, outputField, sealAlert } from '../../src/core/alert.ts';
+import { decodeAlert, encodeInto, newUuid, outputField, sealAlert } from '../../src/core/alert.ts';
 import { alertOf } from '../support/alerts.ts';
 import { draftOf } from '../support/drafts.ts';
 
@@ -151,4 +151,11 @@ describe('draft fields', () => {
     );
     expect(draft.fields.seal().text).toBe('{"a[1]":1.50,"a_1":"kept","b_x":2}');
   });
+});
+
+it('no two ids are the same, and each is a random UUID', () => {
+  const ids = Array.from({ length: 1000 }, newUuid);
+  expect(new Set(ids).size).toBe(1000);
+  for (const id of ids)
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 });
