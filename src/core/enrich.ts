@@ -19,6 +19,9 @@ export interface EnrichDeps {
   templateFailed?(field: string): void;
 }
 
+/** More are left to the engine, whose way of sorting takes a microsecond to begin and does not slow down with many. */
+const MANY_TAGS = 16;
+
 type Step = (draft: AlertDraft) => void;
 
 /**
@@ -79,8 +82,18 @@ function templatedField(
   };
 }
 
-function sortTags(draft: AlertDraft): void {
-  if (draft.tags.length > 1) draft.tags.sort(compareText);
+/** Falco's own are in order and few: putting each behind those before it is done at once. */
+function sortTags({ tags }: AlertDraft): void {
+  if (tags.length > MANY_TAGS) {
+    tags.sort(compareText);
+    return;
+  }
+  for (let index = 1; index < tags.length; index++) {
+    const tag = tags[index]!;
+    let at = index;
+    for (; at > 0 && compareText(tags[at - 1]!, tag) > 0; at--) tags[at] = tags[at - 1]!;
+    tags[at] = tag;
+  }
 }
 
 function replaceBrackets(draft: AlertDraft, replacer: string): void {
