@@ -41,9 +41,9 @@ export class Tail {
   }
 
   /** The entries from `offset` on, at most so many. */
-  from(offset: number, limit = Number.POSITIVE_INFINITY): Entry[] {
+  from(offset: number, limit?: number): Entry[] {
     const at = this.#head + Math.max(0, offset - this.#first);
-    return this.#entries.slice(at, at + limit) as Entry[];
+    return this.#entries.slice(at, limit === undefined ? undefined : at + limit) as Entry[];
   }
 
   push(entry: Entry): void {
