@@ -178,10 +178,8 @@ function isAlertKey(name: string): boolean {
 
 /** An alert is one line, for all that read line by line behind us. A line end in JSON only stands between values. */
 function toSingleLine(text: string): string {
-  return /[\n\r]/.test(text) ? text.replace(/[\n\r]\s*/g, '') : text;
+  return text.includes('\n') || text.includes('\r') ? text.replace(/[\n\r]\s*/g, '') : text;
 }
-
-const TEXTS = ['output', 'source', 'hostname', 'uuid'] as const;
 
 function toDraft(known: Known, fieldsText: string, extraText: string, value: JsonObject): ParsedAlert {
   const rule = known.rule;
@@ -208,34 +206,40 @@ function toDraft(known: Known, fieldsText: string, extraText: string, value: Jso
   if (!isJsonObject(fields))
     return refuse('bad_field', `output_fields: expected an object, found ${kindOf(fields)}`);
 
-  for (const name of TEXTS) {
-    const found = known[name];
-    if (found !== undefined && found !== null && typeof found !== 'string') {
-      return refuse('bad_field', `${name}: expected text, found ${kindOf(found)}`);
-    }
-  }
+  const { output = null, source = null, hostname = null, uuid = null } = known;
+  if (!isText(output)) return noText('output', output);
+  if (!isText(source)) return noText('source', source);
+  if (!isText(hostname)) return noText('hostname', hostname);
+  if (!isText(uuid)) return noText('uuid', uuid);
   const tags = known.tags ?? [];
   if (!Array.isArray(tags) || !tags.every(tag => typeof tag === 'string' || tag === null)) {
     return refuse('bad_field', 'tags: expected a list of texts');
   }
 
-  const text = (name: (typeof TEXTS)[number]) => (known[name] as string | null | undefined) ?? '';
-  // Falco without `output` may still carry the text without its prefix as `message` (Falco 0.39 and later).
-  const output = text('output') || (typeof value.message === 'string' ? value.message : '');
   return {
     draft: {
-      uuid: UUID.test(text('uuid')) ? text('uuid').toLowerCase() : newUuid(),
-      output,
+      uuid: uuid && UUID.test(uuid) ? uuid.toLowerCase() : newUuid(),
+      // Falco without `output` may still carry the text without its prefix as `message` (Falco 0.39 and later).
+      output: output || (typeof value.message === 'string' ? value.message : ''),
       priority,
       rule,
       time,
-      source: text('source'),
+      source: source ?? '',
       tags: tags.map(tag => tag ?? ''),
-      hostname: text('hostname'),
+      hostname: hostname ?? '',
       fields: new DraftFields(known.output_fields ? fieldsText : '{}', fields),
       extraText,
     },
   };
+}
+
+/** Falco may leave a text out, or send null for it. */
+function isText(found: unknown): found is string | null {
+  return typeof found === 'string' || found === null;
+}
+
+function noText(name: string, found: unknown): ParsedAlert {
+  return refuse('bad_field', `${name}: expected text, found ${kindOf(found)}`);
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
