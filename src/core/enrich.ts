@@ -19,7 +19,7 @@ export interface EnrichDeps {
   templateFailed?(field: string): void;
 }
 
-/** More are left to the engine, whose way of sorting takes a microsecond to begin and does not slow down with many. */
+/** More are left to the engine: on a processor that has just slept, its sort takes a microsecond to begin. */
 const MANY_TAGS = 16;
 
 type Step = (draft: AlertDraft) => void;
