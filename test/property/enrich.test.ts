@@ -6,19 +6,10 @@ import { cutBytes } from '../../src/core/enrich/cut.ts';
 import { createEnricher } from '../../src/core/enrich.ts';
 import { parseAlert } from '../../src/core/parse.ts';
 import { alertText, anyText } from '../support/arbitraries.ts';
-import { draftOf } from '../support/drafts.ts';
+import { draftOf, NO_ENRICHMENT } from '../support/drafts.ts';
 import { recordingLogger } from '../support/logger.ts';
 
 const RUNS = { numRuns: 300 };
-
-const PLAIN: EnrichConfig = {
-  customFields: {},
-  customTags: [],
-  templatedFields: {},
-  bracketReplacer: '',
-  outputFieldFormat: '',
-  longFields: 'keep',
-};
 
 const config: fc.Arbitrary<EnrichConfig> = fc.record({
   customFields: fc.dictionary(fc.oneof(anyText, fc.constantFrom('a', 'k8s.ns.name', '__proto__')), anyText, {
@@ -79,7 +70,7 @@ it('tags are ordered by their bytes, few and many', () => {
   const wellFormed = fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', 'a', 'a1')), {
     maxLength: 40,
   });
-  const enrich = createEnricher(PLAIN, { log: recordingLogger(), clock: { monotonic: () => 0 } });
+  const enrich = createEnricher(NO_ENRICHMENT, { log: recordingLogger(), clock: { monotonic: () => 0 } });
   fc.assert(
     fc.property(wellFormed, tags => {
       const byBytes = [...tags].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));

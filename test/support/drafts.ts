@@ -1,4 +1,5 @@
 import type { AlertDraft } from '../../src/core/alert.ts';
+import type { EnrichConfig } from '../../src/core/config/types.ts';
 import { parseAlert } from '../../src/core/parse.ts';
 
 const BASE = {
@@ -18,3 +19,13 @@ export function draftOf(parts: Record<string, unknown> = {}, fieldsText?: string
   if (!draft) throw new Error(refusal.message);
   return draft;
 }
+
+/** An enrichment that adds nothing of the user's. */
+export const NO_ENRICHMENT: EnrichConfig = {
+  customFields: {},
+  customTags: [],
+  templatedFields: {},
+  bracketReplacer: '',
+  outputFieldFormat: '',
+  longFields: 'keep',
+};

@@ -3,17 +3,8 @@ import { type Alert, sealAlert } from '../../src/core/alert.ts';
 import type { EnrichConfig } from '../../src/core/config/types.ts';
 import { cutBytes } from '../../src/core/enrich/cut.ts';
 import { createEnricher } from '../../src/core/enrich.ts';
-import { draftOf } from '../support/drafts.ts';
+import { draftOf, NO_ENRICHMENT } from '../support/drafts.ts';
 import { recordingLogger } from '../support/logger.ts';
-
-const NOTHING: EnrichConfig = {
-  customFields: {},
-  customTags: [],
-  templatedFields: {},
-  bracketReplacer: '',
-  outputFieldFormat: '',
-  longFields: 'keep',
-};
 
 function enriched(
   config: Partial<EnrichConfig>,
@@ -21,7 +12,10 @@ function enriched(
   fieldsText?: string,
 ): Alert {
   const draft = draftOf(parts, fieldsText);
-  createEnricher({ ...NOTHING, ...config }, { log: recordingLogger(), clock: { monotonic: () => 0 } })(draft);
+  createEnricher(
+    { ...NO_ENRICHMENT, ...config },
+    { log: recordingLogger(), clock: { monotonic: () => 0 } },
+  )(draft);
   return sealAlert(draft);
 }
 
@@ -62,7 +56,7 @@ describe('custom fields and tags', () => {
 
   it('does not gather tags over alerts', () => {
     const enrich = createEnricher(
-      { ...NOTHING, customTags: ['x'] },
+      { ...NO_ENRICHMENT, customTags: ['x'] },
       { log: recordingLogger(), clock: { monotonic: () => 0 } },
     );
     const drafts = [draftOf(), draftOf()];
@@ -97,7 +91,7 @@ describe('templated fields', () => {
     const failed: string[] = [];
     const now = { ms: 0 };
     const enrich = createEnricher(
-      { ...NOTHING, templatedFields: { bad: '{{ slice .a 5 9 }}', good: 'x' } },
+      { ...NO_ENRICHMENT, templatedFields: { bad: '{{ slice .a 5 9 }}', good: 'x' } },
       { log, clock: { monotonic: () => now.ms }, templateFailed: field => failed.push(field) },
     );
     const run = () => {
