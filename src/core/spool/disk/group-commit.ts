@@ -34,12 +34,14 @@ export class GroupCommit {
 
   /** Writes alerts, now or at the end of the turn; answers as `Write` does. */
   add(alerts: readonly Alert[], bytes: number): Promise<void> | undefined {
+    if (!this.#batch) this.#lookAtTurn();
+    this.#calls++;
     if (!this.#batch) {
       // The end of the turn would bring nothing more.
-      if (this.#isFirst() && this.#calmTurns >= CALM_TURNS) return this.#write(alerts, bytes);
+      if (this.#calls === 1 && this.#calmTurns >= CALM_TURNS) return this.#write(alerts, bytes);
       this.#batch = { ...Promise.withResolvers<void>(), alerts: [], bytes: 0 };
       setImmediate(() => this.flush());
-    } else this.#calls++;
+    }
     for (const alert of alerts) this.#batch.alerts.push(alert);
     this.#batch.bytes += bytes;
     return this.#batch.promise;
@@ -53,16 +55,12 @@ export class GroupCommit {
     batch.resolve(this.#write(batch.alerts, batch.bytes));
   }
 
-  /** Counts a call; whether it is the first one of its turn. */
-  #isFirst(): boolean {
+  /** In another turn, calls are counted anew. */
+  #lookAtTurn(): void {
     const { loopCount } = performance.nodeTiming.uvMetricsInfo;
-    if (loopCount === this.#turn) {
-      this.#calls++;
-      return false;
-    }
+    if (loopCount === this.#turn) return;
     this.#calmTurns = this.#calls === 1 ? this.#calmTurns + 1 : 0;
     this.#turn = loopCount;
-    this.#calls = 1;
-    return true;
+    this.#calls = 0;
   }
 }
