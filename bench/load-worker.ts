@@ -109,6 +109,7 @@ class Phase {
     this.#free.push(...this.#senders);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#tick();
+    if (options.isAwake) this.#stayAwake();
   }
 
   answered(sender: Sender, status: number, number: number, latencyMs: number): void {
@@ -138,6 +139,11 @@ class Phase {
     const now = nowMs();
     if (this.#isOver && this.#busy === 0) this.#finish(now);
     else if (this.options.window > 0) this.#watchWindow(now);
+  }
+
+  /** With an immediate waiting, the event loop asks for events and goes on. */
+  #stayAwake(): void {
+    if (!this.#isOver) setImmediate(() => this.#stayAwake());
   }
 
   #sendDue(): void {

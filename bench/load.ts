@@ -15,6 +15,11 @@ export interface LoadPhase {
   perSecond: number;
   /** Without a rate: most alerts on their way to all sinks at once. 0: any number. */
   window: number;
+  /**
+   * Looks for answers without ever sleeping. A sender that sleeps is woken within the daemon's call that sends the
+   * answer, in the daemon's time, as the kernel delivers over loopback at once; over a network that is not the daemon's.
+   */
+  isAwake: boolean;
 }
 
 export interface LoadResult extends Span {

@@ -151,6 +151,7 @@ export class Stage {
       connections: CONNECTIONS,
       perSecond: 0,
       window: 0,
+      isAwake: false,
       ...phase,
     });
   }
