@@ -25,10 +25,10 @@ const ONE_AT_A_TIME = 'ingest only, one connection, one alert at a time';
 
 export const ingestScenarios: Scenario[] = [
   { name: 'S1', title: 'ingest only, 64 connections, closed loop', ...ingest({ connections: 64 }) },
-  { name: 'S1b', title: ONE_AT_A_TIME, ...ingest({ connections: 1, isAwake: true }) },
+  { name: 'S1b', title: ONE_AT_A_TIME, ...ingest({ connections: 1 }) },
   {
     name: 'S1c',
-    title: `${ONE_AT_A_TIME}, from a sender that sleeps meanwhile`,
-    ...ingest({ connections: 1 }),
+    title: `${ONE_AT_A_TIME}, from a sender that never sleeps`,
+    ...ingest({ connections: 1, isAwake: true }),
   },
 ];
