@@ -1,7 +1,7 @@
 /** Text for a terminal: colours, tables, times. Pure. */
 import type { Priority } from '../core/priority.ts';
 
-export { visible } from '../outputs/_kit/visible.ts';
+export { visible } from '../core/visible.ts';
 
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const;
 

@@ -4,7 +4,7 @@ import { type Alert, defineOutput } from '../core/contract.ts';
 import { RetriableError } from '../core/errors.ts';
 import { flag, oneOf } from '../core/keys.ts';
 import type { Priority } from '../core/priority.ts';
-import { visible } from './_kit/visible.ts';
+import { visible } from '../core/visible.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
