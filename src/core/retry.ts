@@ -48,8 +48,18 @@ function maxAttempts(error: unknown, policy: RetryPolicy): number {
 function waitMs(error: unknown, attempt: number, policy: RetryPolicy, random: number): number {
   const own = random * backoffMs(attempt, policy.minMs, policy.maxMs);
   const asked = error instanceof RetriableError ? cappedRetryAfter(error) : undefined;
+  if (asked === undefined) return Math.ceil(own);
+  const spread = Math.max(policy.minMs, Math.min(asked * spreadOf(attempt), MAX_RETRY_AFTER_MS - asked));
   // Who asks for less than the back-off does not get more tries by it.
-  return Math.ceil(asked === undefined ? own : Math.max(own, asked + random * policy.minMs));
+  return Math.ceil(Math.max(own, asked + random * spread));
+}
+
+/**
+ * By how many pauses an alert may come later than it was asked to: none, 1, 3, 7. Each of its tries pauses the whole
+ * output, so one that is always asked to wait has to leave time for the others.
+ */
+function spreadOf(attempt: number): number {
+  return 2 ** Math.min(attempt - 1, 3) - 1;
 }
 
 /** The longest wait before try `attempt` + 1: doubles from `minMs` up to `maxMs`. */

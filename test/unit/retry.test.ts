@@ -17,10 +17,17 @@ describe('nextStep', () => {
     expect(nextStep(busy, 3, 0, policy, 0.5).retryInMs).toBe(1000);
   });
 
-  test('never waits less than the far side asked, and not much more', () => {
+  test('never waits less than the far side asked, and at first not much more', () => {
     expect(nextStep(asks(5000), 1, 0, policy, 0).retryInMs).toBe(5000);
     expect(nextStep(asks(5000), 1, 0, policy, 0.999999).retryInMs).toBe(5500);
     expect(nextStep(asks(5000), 9, 0, policy, 0).retryInMs).toBe(5000);
+  });
+
+  test('who is asked to wait time after time is spread over up to eight pauses, and an hour', () => {
+    const most = (asked: number) =>
+      [2, 3, 4, 9].map(attempt => nextStep(asks(asked), attempt, 0, policy, 0.999999).retryInMs);
+    expect(most(60_000)).toEqual([120_000, 240_000, 480_000, 480_000]);
+    expect(most(3_000_000)).toEqual([3_600_000, 3_600_000, 3_600_000, 3_600_000]);
   });
 
   test('a far side that asks for next to nothing gets no more tries than one that does not ask', () => {

@@ -38,7 +38,7 @@ export class Breaker {
     return this.#state === 'open' ? this.#until : undefined;
   }
 
-  /** Whether the present pause is one that the far side asked for. */
+  /** Whether the present pause, or the last one, is one that the far side asked for. */
   get asked(): boolean {
     return this.#asked;
   }
@@ -65,7 +65,7 @@ export class Breaker {
   answered(probe: boolean): void {
     if (this.#state === 'closed') this.#failures = 0;
     // What was under way when the breaker opened says nothing about now.
-    else if (probe) this.#close();
+    else if (probe && this.#state === 'half-open') this.#close();
   }
 
   /**
@@ -120,7 +120,6 @@ export class Breaker {
     this.#state = 'closed';
     this.#failures = 0;
     this.#pauses = 0;
-    this.#asked = false;
     this.#probing = false;
   }
 }

@@ -291,7 +291,8 @@ export class Pump {
     // Where order is kept, what is held makes the probe: nothing else may go before it.
     this.settlement.hasten();
     if (state === 'half-open') return;
-    this.#intake.hasten();
+    // Who was asked to wait has the time of that; sooner, an alert that is always asked to would make the next pause.
+    if (!this.breaker.asked) this.#intake.hasten();
     this.settlement.log.recovered();
   }
 

@@ -121,6 +121,17 @@ describe('breaker', () => {
     expect(breaker.room(1000)).toBe(1);
   });
 
+  test('a probe that gets through does not end a pause that was asked for meanwhile', () => {
+    const straggler = breaker.start();
+    failTimes(3);
+    breaker.room(1000);
+    const probe = breaker.start();
+    breaker.failed(straggler, 1010, 1, 60_000);
+    breaker.answered(probe);
+    expect(breaker.room(1020)).toBe(0);
+    expect(breaker.pausedUntil).toBe(61_010);
+  });
+
   test('can be hurried, but not out of a pause that was asked for', () => {
     failTimes(3);
     breaker.hurry(10);

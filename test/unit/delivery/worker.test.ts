@@ -537,6 +537,30 @@ describe('Retry-After', () => {
     await worker.stop(0);
   });
 
+  test.each([1, 60])(
+    'of %d s for one alert time after time leaves the others most of the time',
+    async seconds => {
+      const always = new RetriableError('answered 429', {
+        reason: 'rate_limited',
+        retryAfterMs: seconds * 1000,
+      });
+      const far = new FarEnd(async ({ rules: [rule] }) => {
+        await new Promise(resolve => setTimeout(resolve, 10));
+        if (rule === 'poison') throw always;
+      });
+      const { worker, append } = makeWorker(far, { concurrency: 4, breaker: { failures: 5, maxMs: 5000 } });
+      worker.start();
+      await append('poison');
+      const alerts = 60 * seconds * 4;
+      await append(...names(alerts));
+      await pass(60 * seconds * 1000);
+      // Without the pauses all would be sent within a hundredth of the time.
+      expect(far.accepted).toHaveLength(alerts);
+      expect(far.sends.filter(({ rules: [rule] }) => rule === 'poison').length).toBeGreaterThan(5);
+      await worker.stop(0);
+    },
+  );
+
   test('is no failure: the output is paused, not failing', async () => {
     const far = new FarEnd(fail(slowDown));
     const { worker, append } = makeWorker(far);
