@@ -15,6 +15,8 @@ export interface FastLaneOptions {
    * before it returns or later, with nothing when the alerts are safe. Never throws.
    */
   offer(body: string, sender: SimpleSender, answer: (denied?: Denied) => void): boolean;
+  /** So many bytes more are held of requests that are not whole, or less. False when that is too much for all together. */
+  hold(bytes: number): boolean;
   /** Where a request that is not whole yet may wait before node:http looks after it, in milliseconds. */
   patienceMs: number;
   /** How long a new connection may say nothing before node:http looks after it, in milliseconds. */

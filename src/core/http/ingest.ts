@@ -111,6 +111,12 @@ export class Ingest {
     return true;
   }
 
+  /** For the fast lane: counts bytes on their way in, or no longer. False when there is no room for more. */
+  hold(bytes: number): boolean {
+    this.#pending.bytes += bytes;
+    return this.#pending.bytes <= this.#settings.config.maxPendingBytes;
+  }
+
   async #answerLater(
     taken: Promise<void>,
     alerts: number,

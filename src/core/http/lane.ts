@@ -35,6 +35,8 @@ export class Lane {
   #since: number | undefined = performance.now();
   /** What has come and is not answered. */
   #held: Buffer | undefined;
+  /** How much of that has been counted. */
+  #counted = 0;
   #pieces = 0;
   #repeated: RepeatedHead | undefined;
   #isUnused = true;
@@ -90,7 +92,17 @@ export class Lane {
     // The next request may wait in the kernel.
     else this.#socket.pause();
     if (this.#held?.buffer === chunk.buffer) this.#held = Buffer.from(this.#held);
+    // Who may hold no more is refused by node:http.
+    if (!this.#count() && this.#stage === 'reading') this.#handOver();
   };
+
+  /** Counts what is held. False when all connections together hold too much. */
+  #count(): boolean {
+    const more = (this.#held?.length ?? 0) - this.#counted;
+    if (more === 0) return true;
+    this.#counted += more;
+    return this.#fast.options.hold(more);
+  }
 
   #read(): void {
     const held = this.#held!;
@@ -166,6 +178,7 @@ export class Lane {
       // Before node:http may get the connection, which may pause it again; nothing comes before the next turn.
       this.#socket.resume();
       this.#read();
+      this.#count();
     } else if (this.#hasEnded) this.#leave();
   };
 
@@ -174,6 +187,7 @@ export class Lane {
     this.#stage = 'ending';
     this.#since = performance.now();
     this.#held = undefined;
+    this.#count();
     this.#socket.end();
     this.#socket.resume();
   }
@@ -182,6 +196,7 @@ export class Lane {
   #leave(): void {
     this.#stage = 'ending';
     this.#held = undefined;
+    this.#count();
     this.#socket.destroySoon();
   }
 
@@ -194,7 +209,11 @@ export class Lane {
   // Whoever resets the connection is not there to be told.
   readonly #onError = (): void => {};
 
-  readonly #onClose = (): void => this.#gone(false);
+  readonly #onClose = (): void => {
+    this.#held = undefined;
+    this.#count();
+    this.#gone(false);
+  };
 
   #handOver(): void {
     const socket = this.#socket;
@@ -204,6 +223,7 @@ export class Lane {
     socket.off('close', this.#onClose);
     const held = this.#held;
     this.#held = undefined;
+    this.#count();
     this.#gone(true);
     // To node:http as if it came just now: what is put back with `unshift` would be refused after the sender's end.
     // A copy, for the case that it keeps parts of it.

@@ -97,6 +97,7 @@ class TiercelServer implements HttpServer {
     this.#fast = new FastLane({
       admits: head => ingest.admits(head),
       offer: (body, sender, answer) => ingest.offer(body, sender, answer),
+      hold: bytes => ingest.hold(bytes),
       patienceMs: FAST_LANE_PATIENCE_MS,
       silenceMs: () => this.#settings.config.requestTimeoutMs,
       idleMs: () => this.#settings.config.keepAliveMs,

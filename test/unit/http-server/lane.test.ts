@@ -50,6 +50,7 @@ async function start(
       rig.offered.push(body);
       return offer(body, answer);
     },
+    hold: () => true,
     patienceMs: 10,
     // Long enough for a busy machine to get the client's first bytes here.
     silenceMs: () => 500,
@@ -124,6 +125,33 @@ describe.each<[string, Accept]>([
     socket.end('llo');
     expect(await rig.handedOver).toBe(request('hello'));
     expect(rig.offered).toEqual(['1']);
+  });
+
+  it('what is held is counted; beyond the limit it goes to node:http at once', async () => {
+    let held = 0;
+    const hold = (bytes: number) => {
+      held += bytes;
+      return held <= 1000;
+    };
+    const rig = await start(undefined, { hold, patienceMs: 600_000 });
+    const half = request('x'.repeat(900)).slice(0, -300);
+    const [first, second] = [rig.connect(), rig.connect()];
+    first.write(half);
+    while (held === 0) await turn();
+    expect(held).toBe(half.length);
+    second.write(half);
+    while (rig.lane.size > 1) await turn();
+    expect(held).toBe(half.length);
+    second.end();
+    expect(await rig.handedOver).toBe(half);
+    first.write('x'.repeat(300));
+    await once(first, 'data');
+    expect([held, rig.offered.length]).toEqual([0, 1]);
+    first.write(half);
+    while (held === 0) await turn();
+    first.resetAndDestroy();
+    while (rig.lane.size > 0) await turn();
+    expect(held).toBe(0);
   });
 
   it('a connection over which nothing comes goes to node:http after a while', async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { connect } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { alertText, call, post, type Rig, raw, startServer } from './support.ts';
 
 let rig: Rig;
@@ -280,6 +280,23 @@ describe('slow and greedy senders', () => {
     while (answer.status === 503) answer = await post(rig.url, alertText());
     expect(answer.status).toBe(200);
     expect(rig.refused[0]).toBe('overloaded');
+  });
+
+  it('nor can many slow small ones; those that there is room for are taken', async () => {
+    rig = await startServer({ maxBodyBytes: 1 << 20, maxPendingBytes: 1 << 20 });
+    const text = alertText({ output: 'x'.repeat(60_000) });
+    const request = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
+    const senders = Array.from({ length: 40 }, () => connect(rig.port, '127.0.0.1'));
+    const answers = senders.map(socket => once(socket, 'data').then(([data]) => String(data).slice(0, 12)));
+    const refused = () => rig.refused.filter(reason => reason === 'overloaded').length;
+    for (const socket of senders) socket.write(request.slice(0, -5));
+    while (refused() < 22) await new Promise(resolve => setTimeout(resolve, 10));
+    for (const socket of senders) socket.write(request.slice(-5));
+    const statuses = await Promise.all(answers);
+    expect(statuses.filter(status => status === 'HTTP/1.1 503')).toHaveLength(refused());
+    expect(statuses.filter(status => status === 'HTTP/1.1 200').length).toBeGreaterThan(10);
+    for (const socket of senders) socket.destroy();
+    await vi.waitFor(async () => expect((await post(rig.url, text)).status).toBe(200));
   });
 
   it('a sender that leaves in the middle of its body leaves no trace', async () => {
