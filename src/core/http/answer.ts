@@ -1,5 +1,6 @@
 /** Writes answers. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 const OK_HEADERS = ['Content-Length', '0'];
 
@@ -34,6 +35,14 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
 const LINGER_MS = 2000;
 const LINGER_BYTES = 64 * 2 ** 20;
 
+/** Connections that were told that they end. */
+const ending = new WeakSet<Socket>();
+
+/** Whether the connection ends with an answer that it has got. What else has come over it can have no answer. */
+export function isEnding(socket: Socket): boolean {
+  return ending.has(socket);
+}
+
 /**
  * Answers a request whose body is not wanted, then closes the connection. The rest of the body is read and thrown away
  * for a while: closing with unread bytes makes TCP reset the connection, and the answer would be lost with it.
@@ -45,6 +54,7 @@ export function sendEarly(
   text: string,
   headers: OutgoingHttpHeaders = {},
 ): void {
+  ending.add(request.socket);
   response.writeHead(status, { ...textHeaders(text, headers), Connection: 'close' });
   if (request.complete) {
     response.end(text);

@@ -4,7 +4,7 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { ServerConfig } from '../config/types.ts';
 import type { Logger } from '../contract.ts';
-import { sendText } from './answer.ts';
+import { isEnding, sendText } from './answer.ts';
 import { Auth } from './auth.ts';
 import type { Backend, IngestObserver } from './backend.ts';
 import { FastLane } from './fast-lane.ts';
@@ -186,6 +186,8 @@ class TiercelServer implements HttpServer {
     served: (place: Place) => Place | undefined,
   ): void {
     this.#unused.delete(request.socket);
+    // Its sender has to send it again, so it must not be taken.
+    if (isEnding(request.socket)) return;
     if (this.#closing) response.shouldKeepAlive = false;
     const place = served(this.#arrive(request));
     if (place === '/' && request.method === 'POST') {

@@ -97,6 +97,16 @@ describe('large bodies', () => {
     expect(rig.refused).toEqual(['too_large']);
   });
 
+  it('what is sent behind a request that ends the connection is not taken, as it can have no answer', async () => {
+    const good = alertText();
+    rig = await startServer({ maxBodyBytes: good.length });
+    const post = (body: string) =>
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const answers = await raw(rig.port, post(good) + post(` ${good}`) + post(good));
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 413']);
+    expect(rig.backend.taken).toHaveLength(1);
+  });
+
   it('a body in chunks is cut off at the limit', async () => {
     rig = await startServer({ maxBodyBytes: 100_000 });
     const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
