@@ -39,7 +39,10 @@ export class PermanentError extends Error {
   }
 }
 
-/** Some alerts of a batch were refused; those not named were accepted. */
+/**
+ * Some alerts of a batch were refused; those not named were accepted. Alerts that were refused together, because they
+ * shared a request that was refused as a whole, have one and the same error: core finds out which of them is at fault.
+ */
 export class PartialError extends Error {
   override readonly name = 'PartialError';
   /** Position in the batch → what happened to it. */

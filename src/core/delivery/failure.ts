@@ -1,5 +1,5 @@
 /** Turns whatever an output has thrown into an error that can be acted on and shown. */
-import { type FailureReason, PermanentError, RetriableError } from '../errors.ts';
+import { type FailureReason, type PartialError, PermanentError, RetriableError } from '../errors.ts';
 import { oneLine, scrubUrls } from '../http/scrub.ts';
 
 /** An output threw something that is none of our errors: it should have mapped it, or it has a bug. */
@@ -41,6 +41,14 @@ export function toFailure(error: unknown, mask = (text: string) => text): Failur
   }
   if (NETWORK_CODE.test(code)) return new RetriableError(message, { reason: 'network', cause: error });
   return new DefectError(message, { cause: error });
+}
+
+/** The errors that stand for several alerts of a batch. */
+export function sharedErrors({ failed }: PartialError): Set<Error> {
+  const seen = new Set<Error>();
+  const shared = new Set<Error>();
+  for (const cause of failed.values()) (seen.has(cause) ? shared : seen).add(cause);
+  return shared;
 }
 
 /** What an error says, in one line, without the private parts of URLs. */

@@ -10,7 +10,7 @@ import { Alarm } from './alarm.ts';
 import { Batcher } from './batch.ts';
 import { Breaker } from './breaker.ts';
 import type { BreakerState, OutputStatus } from './contract.ts';
-import { DefectError, type Failure, toFailure } from './failure.ts';
+import { DefectError, type Failure, sharedErrors, toFailure } from './failure.ts';
 import { Intake } from './intake.ts';
 import { type DeliveryLimits, limitsOf, MAX_BURYING } from './limits.ts';
 import type { OutputWorkerOptions } from './options.ts';
@@ -252,8 +252,9 @@ export class Pump {
     this.#checkIdle();
   }
 
-  /** Some alerts of a batch were refused, each with an error of its own. */
+  /** Some alerts of a batch were refused, each with an error of its own or with one that it shares. */
   #partly(one: Try, error: PartialError, now: number): void {
+    const shared = sharedErrors(error);
     const accepted = one.deliveries.filter((_, index) => !error.failed.has(index));
     this.settlement.accepted(accepted, now - one.startedAt);
     let first: Failure | undefined;
@@ -263,7 +264,8 @@ export class Pump {
       const failure = this.settlement.note(cause);
       first ??= failure;
       this.#options.observer.tried(1, now - one.startedAt, failure.reason);
-      this.settlement.unaccepted([delivery], failure, this.state);
+      if (failure instanceof PermanentError && shared.has(cause)) this.settlement.separate([delivery]);
+      else this.settlement.unaccepted([delivery], failure, this.state);
     });
     if (first && accepted.length === 0) this.#judgeFarSide(one, first, now);
     else this.breaker.answered(one.probe);

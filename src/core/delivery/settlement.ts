@@ -38,7 +38,7 @@ export class Settlement {
   #heldBytes = 0;
   /** How many of them have come back since some were taken: they stand before the rest. */
   #back = 0;
-  /** Those of batches that were refused as a whole: each goes by itself. */
+  /** Those of requests that were refused as a whole: each goes by itself. */
   readonly #alone = new WeakSet<Delivery>();
   /** Number of the next try of alerts that were held: the log knows nothing of it. */
   readonly #attempts = new Map<Delivery, number>();
@@ -67,12 +67,14 @@ export class Settlement {
 
   takeHeld(max: number): Delivery[] {
     this.#back = 0;
-    const taken = this.#held.splice(0, this.#alone.has(this.#held[0]!) ? 1 : max);
+    const before = this.#held.findIndex(delivery => this.#alone.has(delivery));
+    const together = before < 0 ? max : Math.min(max, Math.max(before, 1));
+    const taken = this.#held.splice(0, together);
     for (const { alert } of taken) this.#heldBytes -= alert.byteLength;
     return taken;
   }
 
-  /** Alerts of a batch that was refused as a whole: one of them must not take its neighbours along. */
+  /** Alerts of a request that was refused as a whole: one of them must not take its neighbours along. */
   separate(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
       this.#alone.add(delivery);

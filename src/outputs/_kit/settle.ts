@@ -39,7 +39,7 @@ export function settle(count: number, failed: ReadonlyMap<number, RetriableError
 }
 
 /**
- * Sends the parts of a batch one after the other.
+ * Sends the parts of a batch one after the other. The alerts of a part that fails as a whole share its error.
  * @param sendPart sends one, as `send` does
  * @throws RetriableError | PermanentError | PartialError as `settle` does, or what is none of ours at once
  */

@@ -802,6 +802,36 @@ describe('batches', () => {
     expect(box.letters.map(letter => letter.alert.rule)).toEqual(['a1']);
     await worker.stop(0);
   });
+
+  test.each([1, 8])(
+    'nor those of its part, where a batch goes out in parts (window of %i)',
+    async concurrency => {
+      const far = new FarEnd(({ rules, attempt }) => {
+        const failed = new Map<number, RetriableError | PermanentError>();
+        const together = refused();
+        if (rules.length > 1 && rules.includes('poison')) {
+          for (const [index, rule] of rules.entries()) if (/^p/.test(rule)) failed.set(index, together);
+        } else if (rules.includes('poison')) throw together;
+        if (attempt === 1 && rules.includes('slow')) failed.set(rules.indexOf('slow'), busy());
+        if (rules.length > 1 && rules.includes('alone')) failed.set(rules.indexOf('alone'), refused());
+        if (failed.size > 0) throw rules.length > 1 ? new PartialError(failed) : failed.get(0)!;
+      });
+      const { worker, append, box } = makeWorker(far, {
+        batch: { ...batch, items: 10, waitMs: 0 },
+        concurrency,
+      });
+      await append('slow', 'a0', 'p0', 'poison', 'alone', 'p1');
+      worker.start();
+      await pass(10_000);
+      expect(sorted(box.letters.map(letter => letter.alert.rule))).toEqual(['alone', 'poison']);
+      expect(far.sends.slice(1).map(send => send.rules)).toEqual(
+        expect.arrayContaining([['slow'], ['p0'], ['poison'], ['p1']]),
+      );
+      expect(far.sends).toHaveLength(5);
+      expect(worker.status()).toMatchObject({ depth: 0, breaker: 'closed' });
+      await worker.stop(0);
+    },
+  );
 });
 
 describe('rate limit', () => {

@@ -136,6 +136,18 @@ test('CloudWatch gets no more than 24 hours in a request, and what it does not t
   expect(sent).toEqual([1, 2, 2, 1]);
 });
 
+test('CloudWatch refuses a whole day for one event: its neighbours of that day share the error', async () => {
+  const dayBefore = alertAt('2026-01-30T12:00:00Z');
+  sink.reply = (request, socket) =>
+    request.body.includes(dayBefore.uuid)
+      ? always(200, '{}')(request, socket)
+      : always(400, '{"__type":"InvalidParameterException"}')(request, socket);
+  const failed = partsOf((await sendAll(cloudwatch as OutputDefinition, [middle, dayBefore, late])).error);
+  expect([...failed.keys()]).toEqual([0, 2]);
+  expect(failed.get(0)).toBeInstanceOf(PermanentError);
+  expect(failed.get(2)).toBe(failed.get(0));
+});
+
 test('CloudWatch makes the stream that nobody named, once', async () => {
   sink.reply = (request, socket) =>
     request.headers['x-amz-target'] === 'Logs_20140328.CreateLogStream'
