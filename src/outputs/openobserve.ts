@@ -1,12 +1,11 @@
 import type { HttpResponse } from '../core/contract.ts';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { secret, text, url } from '../core/keys.ts';
-import { answeredObject } from './_kit/answer.ts';
 import { basicAuth } from './_kit/auth.ts';
 import { BATCH_WAIT_MS } from './_kit/batching.ts';
 import { defineHttpOutput, type HttpMessage } from './_kit/http.ts';
 import { toLines } from './_kit/ndjson.ts';
-import { expectNoneRefused } from './_kit/refused.ts';
+import { expectNoneRefused, outcomesIn } from './_kit/refused.ts';
 import { joinUrl } from './_kit/url.ts';
 
 interface OpenObserveConfig {
@@ -27,8 +26,8 @@ function toRequest(config: OpenObserveConfig, body: Buffer): HttpMessage {
 }
 
 /** An answer of 200 counts for each stream what was stored and what was not. */
-function refusedCount({ body }: HttpResponse): number {
-  const { status } = answeredObject(body);
+function refusedCount(response: HttpResponse, count: number): number {
+  const { status } = outcomesIn(response, count);
   const streams: readonly JsonValue[] = Array.isArray(status) ? status : [];
   return streams.reduce<number>(
     (sum, stream) => sum + ((isJsonObject(stream) && Number(stream.failed)) || 0),
@@ -54,7 +53,8 @@ export default defineHttpOutput({
   concurrency: 8,
   request: (alert, config) => toRequest(config, alert.bytes),
   requestBatch: (alerts, config) => toRequest(config, toLines(alerts)),
-  verdict: (response, alerts) => expectNoneRefused(refusedCount(response), alerts.length, response),
+  verdict: (response, alerts) =>
+    expectNoneRefused(refusedCount(response, alerts.length), alerts.length, response),
   templateBody: () => 'json',
   example: { hostport: 'https://openobserve.example:5080' },
 });

@@ -1,10 +1,9 @@
 import type { Alert } from '../core/contract.ts';
 import { secret, text, url } from '../core/keys.ts';
-import { answeredObject } from './_kit/answer.ts';
 import { basicAuth } from './_kit/auth.ts';
 import { batchingKey, batchingLimits } from './_kit/batching.ts';
 import { defineHttpOutput } from './_kit/http.ts';
-import { expectNoneRefused } from './_kit/refused.ts';
+import { expectNoneRefused, outcomesIn } from './_kit/refused.ts';
 import { joinUrl } from './_kit/url.ts';
 
 /**
@@ -44,8 +43,9 @@ export default defineHttpOutput({
     body: toBulk(alerts, config.index),
   }),
   verdict(response, alerts) {
-    const { record_count } = answeredObject(response.body);
-    if (alerts.length > 1 && typeof record_count === 'number') {
+    if (alerts.length === 1) return;
+    const { record_count } = outcomesIn(response, alerts.length);
+    if (typeof record_count === 'number') {
       expectNoneRefused(alerts.length - record_count, alerts.length, response);
     }
   },

@@ -1,8 +1,41 @@
-/** Answers that count the alerts they did not take, without saying which. */
+/** Answers of 2xx that say which alerts, or how many, were not taken. */
 import type { HttpResponse } from '../../core/contract.ts';
-import { PermanentError } from '../../core/errors.ts';
-import type { JsonValue } from '../../core/json.ts';
+import { PermanentError, RetriableError } from '../../core/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { excerptOf } from './http.ts';
+
+/**
+ * The object in the body of an answer that says what became of the alerts. An empty one when there is something else:
+ * servers that only speak the protocol, and proxies, may say nothing, and then the status counts. So it does for a single
+ * alert, which would be sent again and again to a server whose answers break off.
+ * @param count how many alerts it answers
+ * @throws RetriableError when only the beginning of the body is there: what it says of the alerts is not known
+ */
+export function outcomesIn(response: HttpResponse, count: number): JsonObject {
+  const { body } = response;
+  if (count > 1 && isShort(response)) throw outcomesUnknown(response);
+  if (!/^\s*\{/.test(body)) return {};
+  try {
+    const value = JSON.parse(body) as JsonValue;
+    return isJsonObject(value) ? value : {};
+  } catch {
+    if (count > 1) throw outcomesUnknown(response);
+    return {};
+  }
+}
+
+/** Whether a body has fewer bytes than its head promised. */
+export function isShort({ headers, body }: HttpResponse): boolean {
+  // Where bytes are no UTF-8, the text has more of them.
+  return Number(headers['content-length']) > Buffer.byteLength(body);
+}
+
+/** For an answer that should say which alerts were taken, and does not: they are sent again. */
+export function outcomesUnknown(response: HttpResponse): RetriableError {
+  const message = 'the answer does not say which alerts were taken';
+  const excerpt = excerptOf(response);
+  return new RetriableError(excerpt === '' ? message : `${message}: ${excerpt}`, { reason: 'server_error' });
+}
 
 /**
  * Returns when no alert was refused. The error makes core send the alerts of the batch one by one: those that were

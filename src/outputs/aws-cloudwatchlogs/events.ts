@@ -1,10 +1,10 @@
 import type { Alert, HttpResponse } from '../../core/contract.ts';
 import { PermanentError } from '../../core/errors.ts';
 import { isJsonObject } from '../../core/json.ts';
-import { answeredObject } from '../_kit/answer.ts';
 import type { AwsContext, AwsRequest } from '../_kit/aws/define.ts';
 import { serviceUrl } from '../_kit/aws/endpoint.ts';
 import { jsonCall } from '../_kit/aws/json-api.ts';
+import { outcomesIn } from '../_kit/refused.ts';
 import { settle } from '../_kit/settle.ts';
 import { toMillis } from '../_kit/times.ts';
 
@@ -62,7 +62,7 @@ export function putEvents(alerts: readonly Alert[], config: LogsConfig, context:
 
 /** Events that are too old or too new are left out, and the answer is 200: API_RejectedLogEventsInfo. */
 export function verdict(response: HttpResponse, alerts: readonly Alert[]): void {
-  const info = answeredObject(response.body).rejectedLogEventsInfo;
+  const info = outcomesIn(response, alerts.length).rejectedLogEventsInfo;
   if (info === undefined || !isJsonObject(info)) return;
   const until = (value: unknown) => (typeof value === 'number' ? value : 0);
   const old = Math.max(until(info.tooOldLogEventEndIndex), until(info.expiredLogEventEndIndex));

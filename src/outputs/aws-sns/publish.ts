@@ -1,7 +1,8 @@
 import type { Alert, HttpResponse } from '../../core/contract.ts';
 import type { AwsContext, AwsRequest } from '../_kit/aws/define.ts';
 import { atService, serviceUrl } from '../_kit/aws/endpoint.ts';
-import { settleEntries } from '../_kit/aws/entries.ts';
+import { settleNamed } from '../_kit/aws/entries.ts';
+import { isShort, outcomesUnknown } from '../_kit/refused.ts';
 import { truncateBytes } from '../_kit/text.ts';
 import { toAttributes } from './attributes.ts';
 import { ILLEGAL, MAX_MESSAGE } from './text.ts';
@@ -52,12 +53,32 @@ export function call(
   };
 }
 
+/** docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html, "Response Elements". */
 export function verdict(response: HttpResponse, alerts: readonly Alert[], batched: boolean): void {
   if (!batched) return;
-  const refused = /<Failed>(.*)<\/Failed>/s.exec(response.body)?.[1] ?? '';
-  const entries = [...refused.matchAll(/<member>(.*?)<\/member>/gs)].map(([, entry]) => {
-    const of = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(entry!)?.[1] ?? '';
-    return { position: Number(of('Id')), code: of('Code'), senderFault: of('SenderFault') === 'true' };
-  });
-  settleEntries(alerts.length, entries);
+  if (isShort(response) || isCutXml(response.body)) throw outcomesUnknown(response);
+  const failed = membersOf('Failed', response.body).map(textOf => ({
+    id: textOf('Id'),
+    code: textOf('Code'),
+    senderFault: textOf('SenderFault') === 'true',
+  }));
+  const taken = membersOf('Successful', response.body).map(textOf => textOf('Id'));
+  settleNamed(response, alerts.length, { taken, failed });
+}
+
+/** Whether the first element is not closed. */
+function isCutXml(body: string): boolean {
+  if (!/^\s*</.test(body)) return false;
+  const root = /<([A-Za-z][\w.:-]*)/.exec(body)?.[1];
+  return root === undefined || !body.includes(`</${root}>`);
+}
+
+/** The members of a list, each as a function that gives the text of one of its elements; empty when it is not there. */
+function membersOf(list: string, body: string): ((name: string) => string)[] {
+  const members = new RegExp(`<${list}>(.*?)</${list}>`, 's').exec(body)?.[1] ?? '';
+  return [...members.matchAll(/<member>(.*?)<\/member>/gs)].map(
+    ([, member]) =>
+      name =>
+        new RegExp(`<${name}>([^<]*)</${name}>`).exec(member!)?.[1] ?? '',
+  );
 }

@@ -1,7 +1,7 @@
 import type { Alert, HttpResponse } from '../../core/contract.ts';
-import type { JsonValue } from '../../core/json.ts';
-import { answeredObject } from '../_kit/answer.ts';
-import { settleEntries } from '../_kit/aws/entries.ts';
+import { isJsonObject, type JsonValue } from '../../core/json.ts';
+import { settleNamed } from '../_kit/aws/entries.ts';
+import { outcomesIn } from '../_kit/refused.ts';
 
 /** A message. Queues in order (FIFO) want a group, and drop the same alert sent again within five minutes. */
 export function toMessage(alert: Alert, queue: string) {
@@ -16,16 +16,18 @@ export function toMessage(alert: Alert, queue: string) {
   };
 }
 
+const objectsIn = (list: JsonValue | undefined) => (Array.isArray(list) ? list.filter(isJsonObject) : []);
+
+/** docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html, "Response Elements". */
 export function verdict(response: HttpResponse, alerts: readonly Alert[], batched: boolean): void {
   if (!batched) return;
-  const { Failed } = answeredObject(response.body);
-  const entries = (Array.isArray(Failed) ? Failed : []) as Record<string, JsonValue | undefined>[];
-  settleEntries(
-    alerts.length,
-    entries.map(({ Id, Code, SenderFault }) => ({
-      position: Number(Id),
+  const { Successful, Failed } = outcomesIn(response, alerts.length);
+  settleNamed(response, alerts.length, {
+    taken: objectsIn(Successful).map(({ Id }) => String(Id)),
+    failed: objectsIn(Failed).map(({ Id, Code, SenderFault }) => ({
+      id: String(Id),
       code: String(Code ?? ''),
       senderFault: SenderFault === true,
     })),
-  );
+  });
 }

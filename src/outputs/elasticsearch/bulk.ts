@@ -4,6 +4,7 @@ import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { answeredObject } from '../_kit/answer.ts';
 import { excerptOf, judge } from '../_kit/http.ts';
+import { outcomesUnknown } from '../_kit/refused.ts';
 
 /** Why a document was not stored. */
 export interface Refusal {
@@ -28,14 +29,11 @@ export function readOutcomes(response: HttpResponse, count: number): (Refusal | 
   const stored = Array<Refusal | undefined>(count).fill(undefined);
   if (answer.errors === false) return stored;
   const items: readonly JsonValue[] = Array.isArray(answer.items) ? answer.items : [];
-  if (answer.errors !== true || items.length !== count) {
-    throw new RetriableError(`the answer does not say what was stored: ${excerptOf(response)}`, {
-      reason: 'server_error',
-    });
-  }
+  if (answer.errors !== true || items.length !== count) throw outcomesUnknown(response);
   return items.map(item => {
     const [result] = isJsonObject(item) ? Object.values(item) : [];
-    return isJsonObject(result) ? toRefusal(result, Number(result.status)) : undefined;
+    if (result === undefined || !isJsonObject(result)) throw outcomesUnknown(response);
+    return toRefusal(result, Number(result.status));
   });
 }
 

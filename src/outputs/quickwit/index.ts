@@ -1,9 +1,8 @@
 import { flag, text, url } from '../../core/keys.ts';
-import { answeredObject } from '../_kit/answer.ts';
 import { BATCH_WAIT_MS } from '../_kit/batching.ts';
 import { defineHttpOutput } from '../_kit/http.ts';
 import { toLines } from '../_kit/ndjson.ts';
-import { expectNoneRefused } from '../_kit/refused.ts';
+import { expectNoneRefused, outcomesIn } from '../_kit/refused.ts';
 import { ensureIndex, toRequest } from './api.ts';
 
 export default defineHttpOutput({
@@ -28,7 +27,7 @@ export default defineHttpOutput({
   request: (alert, config) => toRequest(config, alert.bytes),
   requestBatch: (alerts, config) => toRequest(config, toLines(alerts)),
   verdict: (response, alerts) =>
-    expectNoneRefused(answeredObject(response.body).num_rejected_docs, alerts.length, response),
+    expectNoneRefused(outcomesIn(response, alerts.length).num_rejected_docs, alerts.length, response),
   templateBody: () => 'json',
   example: { hostport: 'http://quickwit.example:7280' },
 });

@@ -1,6 +1,6 @@
 /** Batches, hidden refusals and signing of the outputs to AWS. */
 import { gunzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { OutputDefinition } from '../../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import { signRequest } from '../../../src/outputs/_kit/aws/sign.ts';
@@ -14,7 +14,7 @@ import sqs from '../../../src/outputs/aws-sqs/index.ts';
 import { alertOf } from '../../support/alerts.ts';
 import { configOf, openAgainst } from '../../support/contract.ts';
 import { closeClients, failureOf, patience } from '../../support/http-client.ts';
-import { always, HttpSink, type Received } from '../../support/http-sink.ts';
+import { always, answer, HttpSink, type Received } from '../../support/http-sink.ts';
 
 let sink: HttpSink;
 beforeEach(async () => {
@@ -93,6 +93,97 @@ test('SNS says of each message how it fared', async () => {
   const form = new URLSearchParams(sink.requests[0]!.body);
   expect(form.get('Action')).toBe('PublishBatch');
   expect(form.get('PublishBatchRequestEntries.member.3.Message')).toBe('text');
+});
+
+describe('an answer to a batch', () => {
+  const slow = 'ProvisionedThroughputExceededException';
+  const [ok, busy] = [
+    { SequenceNumber: '1', ShardId: 's' },
+    { ErrorCode: slow, ErrorMessage: 'slow' },
+  ];
+  const kept = (ids: string[]) =>
+    `<Successful>${ids.map(id => `<member><Id>${id}</Id></member>`).join('')}</Successful>`;
+  const lost = (id: string) => `<member><Id>${id}</Id><Code>Throttled</Code></member>`;
+  const published = (inner: string) =>
+    `<PublishBatchResponse><PublishBatchResult>${inner}</PublishBatchResult></PublishBatchResponse>`;
+  const whole: [OutputDefinition, string][] = [
+    [
+      kinesis as OutputDefinition,
+      JSON.stringify({ FailedRecordCount: 2, EncryptionType: 'NONE', Records: [busy, ok, busy] }),
+    ],
+    [
+      sqs as OutputDefinition,
+      JSON.stringify({
+        Failed: [0, 2].map(Id => ({ Id: String(Id), Code: slow })),
+        Successful: [{ Id: '1' }],
+      }),
+    ],
+    [sns as OutputDefinition, published(`<Failed>${lost('0')}${lost('2')}</Failed>${kept(['1'])}`)],
+    [
+      cloudwatch as OutputDefinition,
+      JSON.stringify({ rejectedLogEventsInfo: { tooOldLogEventEndIndex: 1, tooNewLogEventStartIndex: 2 } }),
+    ],
+  ];
+
+  test.each(whole)('of $name names those that were not taken', async (definition, body) => {
+    sink.reply = always(200, body);
+    expect([...partsOf((await sendAll(definition)).error).keys()]).toEqual([0, 2]);
+  });
+
+  test.each(whole)('of $name that breaks off leaves none of them for delivered', async (definition, body) => {
+    for (const length of [0, 10, body.length - 20, body.length - 1]) {
+      sink.reply = (_request, socket) => void socket.end(answer(200, body).slice(0, length - body.length));
+      expect((await sendAll(definition)).error).toMatchObject({
+        name: 'RetriableError',
+        message: expect.stringContaining('the answer does not say which alerts were taken'),
+      });
+      // Its length does not tell.
+      if (length === 0) continue;
+      sink.reply = always(200, body.slice(0, length));
+      expect((await sendAll(definition)).error).toBeInstanceOf(RetriableError);
+    }
+    // A single alert goes by the status.
+    sink.reply = always(200, body.slice(0, -20));
+    expect((await sendAll(definition, [early])).error).toBeUndefined();
+  });
+
+  test.each(whole.map(([definition]) => [definition]))(
+    'of $name that says nothing of single alerts is a 200',
+    async definition => {
+      const empty = ['', '{}', 'ok', 'null', '[]', '<html><p>taken</html>', '<!doctype html>\n<html></html>'];
+      const silent = ['{"Successful":[],"Failed":[]}', '{"Successful":[{"MessageId":"m"}]}', published('')];
+      for (const body of [...empty, ...silent]) {
+        sink.reply = always(200, body);
+        expect((await sendAll(definition)).error).toBeUndefined();
+      }
+    },
+  );
+
+  test.each<[OutputDefinition, string, number[]]>([
+    [sqs as OutputDefinition, '{"Successful":[{"Id":"0"}],"Failed":[]}', [1, 2]],
+    [sns as OutputDefinition, published(`${kept(['2'])}<Failed>${lost('1')}</Failed>`), [0, 1]],
+  ])('of $name that leaves some out: those are sent again', async (definition, body, again) => {
+    sink.reply = always(200, body);
+    const failed = partsOf((await sendAll(definition)).error);
+    expect(new Set(failed.keys())).toEqual(new Set(again));
+    for (const error of failed.values()) expect(error).toBeInstanceOf(RetriableError);
+  });
+
+  test.each<[OutputDefinition, string]>([
+    [sqs as OutputDefinition, '{"Failed":[{"Id":"7","Code":"x"}]}'],
+    [sqs as OutputDefinition, '{"Failed":[{"Code":"x"}]}'],
+    [sns as OutputDefinition, published('<Failed><member><Code>x</Code></member></Failed>')],
+  ])('of $name that names entries that nobody sent: all are sent again', async (definition, body) => {
+    sink.reply = always(200, body);
+    expect((await sendAll(definition)).error).toBeInstanceOf(RetriableError);
+  });
+
+  test('of Kinesis that counts records but does not name them: they are looked for', async () => {
+    for (const reply of [{ FailedRecordCount: 1 }, { Records: [ok, busy] }]) {
+      sink.reply = always(200, JSON.stringify(reply));
+      expect((await sendAll(kinesis as OutputDefinition)).error).toBeInstanceOf(PermanentError);
+    }
+  });
 });
 
 test('CloudWatch gets events by time, and says which are too old or too new', async () => {

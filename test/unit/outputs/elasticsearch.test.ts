@@ -218,10 +218,13 @@ describe('a bulk request', () => {
     expect(await send(...three)).toBeInstanceOf(RetriableError);
   });
 
-  test.each([{}, { errors: true, items: [] }, 'a page'])('goes again when the answer is %j', async body => {
-    const { send } = await open(config, { status: 200, body });
-    expect(await send(...three)).toBeInstanceOf(RetriableError);
-  });
+  test.each([{}, { errors: true, items: [] }, { errors: true, items: [null, {}, 1] }, 'a page'])(
+    'goes again when the answer is %j',
+    async body => {
+      const { send } = await open(config, { status: 200, body });
+      expect(await send(...three)).toBeInstanceOf(RetriableError);
+    },
+  );
 
   test('is not repeated where its second round fails', async () => {
     const { send } = await open(

@@ -23,7 +23,7 @@ const alerts = ['first', 'second\nline', 'third'].map(output =>
   ),
 );
 
-type Answer = { status?: number; body?: object };
+type Answer = { status?: number; body?: object | string };
 
 /** Opens an output against answers given one after the other; the last one stays. */
 async function open(definition: OutputDefinition, answers: Answer[] = [{}], config: object = {}) {
@@ -34,7 +34,8 @@ async function open(definition: OutputDefinition, answers: Answer[] = [{}], conf
       async send(request): Promise<HttpResponse> {
         requests.push(request);
         const { status = 200, body = {} } = answers.length > 1 ? answers.shift()! : answers[0]!;
-        return { status, headers: {}, body: JSON.stringify(body) };
+        const text = typeof body === 'string' ? body : JSON.stringify(body);
+        return { status, headers: {}, body: text };
       },
     },
   });
@@ -95,15 +96,33 @@ test('zincsearch takes batches where that is asked for', async () => {
 
 describe('an answer that counts alerts that were refused', () => {
   const stream = (failed: number) => ({ status: [{ name: 'falco', successful: 3 - failed, failed }] });
-  test.each<[string, OutputDefinition, (failed: number) => object]>([
+  const counting: [string, OutputDefinition, (failed: number) => object][] = [
     ['openobserve', openobserve, stream],
     ['quickwit', quickwit, failed => ({ num_docs_for_processing: 3, num_rejected_docs: failed })],
     ['zincsearch', zincsearch, failed => ({ record_count: 3 - failed })],
-  ])('%s', async (_name, definition, body) => {
+  ];
+
+  test.each(counting)('%s', async (_name, definition, body) => {
     expect(await (await open(definition, [{ body: body(0) }])).send()).toBeUndefined();
     const failure = await (await open(definition, [{ body: body(1) }])).send();
     expect(failure).toBeInstanceOf(PermanentError);
     expect(failure!.message).toContain('1 of 3 alerts were refused');
+  });
+
+  test.each(counting)('%s, cut off: the batch is sent again', async (_name, definition, body) => {
+    const text = JSON.stringify(body(1));
+    for (const cut of [text.slice(0, 1), text.slice(0, -1)]) {
+      const { send } = await open(definition, [{ body: cut }]);
+      expect(await send()).toBeInstanceOf(RetriableError);
+      // A single alert goes by the status.
+      expect(await send(1)).toBeUndefined();
+    }
+  });
+
+  test.each(counting)('%s, through what only says that it is there', async (_name, definition) => {
+    for (const body of ['', 'ok', '{}', '[]', '<html></html>']) {
+      expect(await (await open(definition, [{ body }])).send()).toBeUndefined();
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { readableBody } from '../../../scripts/gen/readable.ts';
 import type { Count, Host, HttpResponse, OutputDefinition } from '../../../src/core/contract.ts';
+import { RetriableError } from '../../../src/core/errors.ts';
 import logs from '../../../src/outputs/otlp-logs/index.ts';
 import { AlertCounter } from '../../../src/outputs/otlp-metrics/counter.ts';
 import metrics from '../../../src/outputs/otlp-metrics/index.ts';
@@ -151,12 +152,27 @@ describe('a receiver that takes a request and refuses items', () => {
   test.each([
     ['nothing', ''],
     ['a warning alone', refusal(0, 'look here').toString()],
+    ['a warning whose length is how JSON begins', refusal(0, 'x'.repeat(119)).toString()],
     ['an empty result', Buffer.from([10, 0]).toString()],
     ['JSON', '{}'],
   ])('%s is no refusal', async (_name, body) => {
     const { far, send } = await open(logs);
     far.answer = { ...OK, body };
     await send(falcoAlert());
+  });
+
+  test.each([
+    ['in protobuf', refusal(1, 'no room').toString(), 3],
+    ['in protobuf, as long as JSON begins', refusal(1, 'x'.repeat(119)).toString(), 3],
+    ['in JSON', '{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"no room"}}', 40],
+    ['in either', '{}', 0],
+  ])('%s, and whose answer breaks off: several alerts are sent again', async (_name, body, length) => {
+    const { far, output } = await open(logs);
+    const alerts = [falcoAlert(), falcoAlert()];
+    const context = { signal: patience(), attempt: 1 };
+    far.answer = { ...OK, headers: { 'content-length': String(body.length) }, body: body.slice(0, length) };
+    expect(await failureOf(output.send(alerts, context))).toBeInstanceOf(RetriableError);
+    expect(await failureOf(output.send(alerts.slice(1), context))).toBeUndefined();
   });
 
   test.each([

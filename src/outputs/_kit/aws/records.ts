@@ -1,8 +1,7 @@
 /** Records of Kinesis and of what speaks its protocol: docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html. */
 import type { Alert, HttpResponse } from '../../../core/contract.ts';
-import { type JsonValue, toText } from '../../../core/json.ts';
-import { answeredObject } from '../answer.ts';
-import { expectNoneRefused } from '../refused.ts';
+import { isJsonObject, type JsonValue, toText } from '../../../core/json.ts';
+import { expectNoneRefused, outcomesIn } from '../refused.ts';
 import type { AwsRequest } from './define.ts';
 import { settleEntries } from './entries.ts';
 import { jsonCall } from './json-api.ts';
@@ -28,16 +27,17 @@ export function putRecords(address: string, stream: string, alerts: readonly Ale
   };
 }
 
-/** @throws RetriableError | PermanentError | PartialError when records were refused */
+/** @throws RetriableError | PermanentError | PartialError when records were refused, or may have been */
 export function judgeRecords(response: HttpResponse, alerts: readonly Alert[], batched: boolean): void {
   if (!batched) return;
-  const { FailedRecordCount, Records } = answeredObject(response.body);
-  if (!Array.isArray(Records) || Records.length !== alerts.length) {
-    expectNoneRefused(FailedRecordCount, alerts.length, response);
+  const { FailedRecordCount, Records } = outcomesIn(response, alerts.length);
+  const records: readonly JsonValue[] = Array.isArray(Records) ? Records : [];
+  const codes = records.map(record => (isJsonObject(record) ? toText(record.ErrorCode) : ''));
+  const failed = [...codes.entries()].filter(([, code]) => code !== '');
+  if (records.length !== alerts.length) {
+    expectNoneRefused(FailedRecordCount ?? failed.length, alerts.length, response);
     return;
   }
-  const codes = (Records as ({ ErrorCode?: JsonValue } | null)[]).map(record => toText(record?.ErrorCode));
-  const failed = [...codes.entries()].filter(([, code]) => code !== '');
   settleEntries(
     alerts.length,
     failed.map(([position, code]) => ({ position, code, senderFault: false })),

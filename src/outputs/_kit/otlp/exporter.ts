@@ -44,7 +44,7 @@ export function createExporter(
   const attributes = new Map([...settings.resource, ['service.name', 'falco'], ['service.version', version]]);
   const resource = Array.from(attributes, ([key, stringValue]) => ({ key, value: { stringValue } }));
 
-  async function send(message: Message, limit: Cancellation): Promise<Rejection | undefined> {
+  async function send(message: Message, count: number, limit: Cancellation): Promise<Rejection | undefined> {
     const plain = encode(signal.request, message);
     const body = zipped ? await compress(plain) : plain;
     const ends =
@@ -74,13 +74,13 @@ export function createExporter(
     };
     const response = await host.http.send(request, ends);
     judge(response, host.clock.now(), secrets);
-    return rejectionInText(response.body, secrets);
+    return rejectionInText(response, count, secrets);
   }
 
   return {
-    export: (scope, items, limit) => send(signal.toRequest(resource, scope, items), limit),
+    export: (scope, items, limit) => send(signal.toRequest(resource, scope, items), items.length, limit),
     async probe(limit) {
-      await send({}, limit);
+      await send({}, 0, limit);
     },
     close: () => client?.close(),
   };
