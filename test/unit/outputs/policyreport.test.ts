@@ -188,6 +188,17 @@ test('one report that cannot be written fails its own alerts alone', async () =>
   expect(rulesAt(inNamespace('b'))).toEqual(['b']);
 });
 
+test('alerts of a report that is refused share the error: one of them may be the reason', async () => {
+  const send = await open();
+  writeStatus = [422, 200];
+  const error = (await failureOf(
+    send([about('a', '1'), about('b'), about('a', '2')]),
+  )) as unknown as PartialError;
+  expect([...error.failed.keys()]).toEqual([0, 2]);
+  expect(error.failed.get(0)).toBeInstanceOf(PermanentError);
+  expect(error.failed.get(2)).toBe(error.failed.get(0));
+});
+
 test('a report that is taken away before it is written is made anew', async () => {
   const send = await open();
   await send([about('a', '1')]);
