@@ -9,6 +9,7 @@ import type { AnswerHandler, Controller } from './wire/connection.ts';
 const MAX_BODY_BYTES = 64 * 1024;
 /** Read of an answer's body, if no more is to be kept; beyond, the connection is given up. */
 const MAX_DRAIN_BYTES = 1024 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 export interface ExchangeOptions {
   target: { origin: string; path: string };
@@ -30,7 +31,10 @@ export class Exchange implements AnswerHandler {
   #settled = false;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
-  #chunks: Buffer[] = [];
+  /** The beginning of the body; more room than is filled once it has come in several pieces. */
+  #kept: Buffer = NOTHING;
+  #keptBytes = 0;
+  /** Read of the body, kept or not. */
   #bytes = 0;
 
   constructor(options: ExchangeOptions) {
@@ -82,8 +86,7 @@ export class Exchange implements AnswerHandler {
   onResponseData(controller: Controller, chunk: Buffer): void {
     const kept = this.#options.maxAnswerBytes ?? MAX_BODY_BYTES;
     const room = kept - Math.min(this.#bytes, kept);
-    // A copy: the chunk is only lent.
-    if (room > 0) this.#chunks.push(Buffer.from(chunk.subarray(0, room)));
+    if (room > 0) this.#keep(room < chunk.length ? chunk.subarray(0, room) : chunk);
     this.#bytes += chunk.length;
     if (this.#bytes > Math.max(kept, MAX_DRAIN_BYTES)) {
       this.#answer();
@@ -100,10 +103,26 @@ export class Exchange implements AnswerHandler {
     else this.fail(toHttpFailure(error, this.#options.target.origin));
   }
 
+  /** Copies: the chunk is only lent. One buffer for all, as each of its own costs more than a few bytes in it. */
+  #keep(chunk: Buffer): void {
+    const end = this.#keptBytes + chunk.length;
+    if (this.#keptBytes === 0) this.#kept = Buffer.from(chunk);
+    else {
+      if (end > this.#kept.length) {
+        const larger = Buffer.allocUnsafe(Math.max(end, 2 * this.#keptBytes));
+        this.#kept.copy(larger, 0, 0, this.#keptBytes);
+        this.#kept = larger;
+      }
+      chunk.copy(this.#kept, this.#keptBytes);
+    }
+    this.#keptBytes = end;
+  }
+
   #answer(): void {
     if (this.#settled) return;
     this.#settle();
-    this.#options.resolve(new Answer(this.#status, this.#headers, this.#chunks, this.#options));
+    const { resolve } = this.#options;
+    resolve(new Answer(this.#status, this.#headers, this.#kept, this.#keptBytes, this.#options));
   }
 
   #settle(): void {
@@ -123,25 +142,29 @@ const PLAIN = /^(accept|content-.*|user-agent|ce-.*)$/;
 class Answer implements HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  readonly #chunks: readonly Buffer[];
+  readonly #kept: Buffer;
+  readonly #length: number;
   #body: string | undefined;
   readonly #sent: ExchangeOptions;
 
+  /** @param length filled bytes of `kept` */
   constructor(
     status: number,
     headers: IncomingHttpHeaders,
-    chunks: readonly Buffer[],
+    kept: Buffer,
+    length: number,
     sent: ExchangeOptions,
   ) {
     this.status = status;
     this.headers = headers;
-    this.#chunks = chunks;
+    this.#kept = kept;
+    this.#length = length;
     this.#sent = sent;
   }
 
   /** Decoded when somebody asks for it: most outputs go by the status. */
   get body(): string {
-    this.#body ??= Buffer.concat(this.#chunks).toString();
+    this.#body ??= this.#kept.toString('utf8', 0, this.#length);
     return this.#body;
   }
 
