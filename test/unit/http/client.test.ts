@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { HttpRequest } from '../../../src/core/contract.ts';
+import type { HttpRequest, HttpResponse } from '../../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
 import { always, answer, HttpSink, type Reply } from '../../support/http-sink.ts';
@@ -151,7 +151,7 @@ describe('answers', () => {
     expect(await clientOf().send(post(), patience())).toMatchObject({ status: 200, body: 'ok' });
   });
 
-  const scripted: [string, Reply, Partial<{ status: number; body: string }>][] = [
+  const scripted: [string, Reply, Partial<HttpResponse>][] = [
     [
       'in chunks',
       (_request, socket) =>
@@ -208,6 +208,44 @@ describe('answers', () => {
       },
       { status: 200, body: 'y'.repeat(65_536) },
     ],
+    [
+      'with a folded header, as nginx sends a value of several lines',
+      (_request, socket) =>
+        void socket.write('HTTP/1.1 200 OK\r\nX-Policy: a;\r\n  b;\r\n  c\r\nContent-Length: 2\r\n\r\nok'),
+      { status: 200, body: 'ok', headers: { 'x-policy': 'a; b; c', 'content-length': '2' } },
+    ],
+    [
+      'with a line that is no header: the status has been said',
+      (_request, socket) =>
+        void socket.write('HTTP/1.1 200 OK\r\nX Frame: 1\r\nnone\r\nContent-Length: 2\r\n\r\nok'),
+      { status: 200, body: 'ok' },
+    ],
+    [
+      'with two lengths: the status has been said',
+      (_request, socket) =>
+        void socket.write('HTTP/1.1 400 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok'),
+      { status: 400, body: '' },
+    ],
+    [
+      'with 17 KB of headers',
+      (_request, socket) => void socket.write(answer(200, 'ok', { policy: 'p'.repeat(17_000) })),
+      { status: 200, body: 'ok' },
+    ],
+    [
+      'whose headers have no end: the status has been said',
+      (_request, socket) => void socket.write(`HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(50_000)}`),
+      { status: 200, body: '' },
+    ],
+    [
+      'whose headers break off: a 2xx has been said',
+      (_request, socket) => void socket.end('HTTP/1.1 202 X\r\ncontent-'),
+      { status: 202, body: '' },
+    ],
+    [
+      'whose headers stall: a 2xx has been said',
+      (_request, socket) => void socket.write('HTTP/1.1 202 X\r\ncontent-'),
+      { status: 202, body: '' },
+    ],
   ];
   test.each(scripted)('%s', async (_name, reply, expected) => {
     sink.reply = reply;
@@ -215,16 +253,36 @@ describe('answers', () => {
   });
 });
 
+test('a connection with an odd answer is not used again; one with a folded header is', async () => {
+  const client = clientOf({}, { connections: 1 });
+  for (const [line, connections] of [
+    ['X: a\r\n b', 1],
+    ['X a: b', 2],
+    ['X: a', 3],
+  ] as const) {
+    sink.reply = (_request, socket) =>
+      void socket.write(`HTTP/1.1 200 OK\r\n${line}\r\nContent-Length: 0\r\n\r\n`);
+    await client.send(post(), patience());
+    await client.send(post(), patience());
+    expect(sink.connections).toBe(connections);
+  }
+});
+
 describe('no answer', () => {
   const scripted: [string, Reply, RegExp][] = [
     ['a connection that is reset', (_request, socket) => void socket.resetAndDestroy(), /reset/],
     ['a connection that is closed', (_request, socket) => void socket.end(), /closed/],
-    ['half a header', (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-'), /./],
+    ['half a status line', (_request, socket) => void socket.end('HTTP/1.1 200'), /closed/],
+    [
+      'half the headers of a redirect',
+      (_request, socket) => void socket.end('HTTP/1.1 307 X\r\nloc'),
+      /closed/,
+    ],
     ['nonsense', (_request, socket) => void socket.write('SSH-2.0-OpenSSH_9.2\r\n'), /not HTTP/],
     [
-      'endless headers',
-      (_request, socket) => void socket.write(`HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(50_000)}`),
-      /./,
+      'an endless announcement',
+      (_request, socket) => void socket.write(`HTTP/1.1 103 X\r\n${'x: y\r\n'.repeat(50_000)}`),
+      /too large/,
     ],
   ];
   test.each(scripted)('%s is worth another try', async (_name, reply, text) => {

@@ -3,11 +3,13 @@
  * bytes and the end, and tells a sink.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { notHttp, readAnswerHead } from './answer-head.ts';
+import { notHttp, readAnswerHead, readStatusLine } from './answer-head.ts';
 import { WireError } from './failure.ts';
 
 /** Told of an answer as it is read. Chunks are only lent for the time of the call. */
 export interface AnswerSink {
+  /** A 2xx has been said, and its headers have not all come: they may follow. */
+  accepted(status: number): void;
   head(status: number, headers: IncomingHttpHeaders): void;
   data(chunk: Buffer): void;
   /**
@@ -20,7 +22,9 @@ export interface AnswerSink {
 /** What the next bytes are. */
 type Expecting = 'head' | 'sized' | 'rest' | 'chunk size' | 'chunk' | 'chunk end' | 'trailer' | 'nothing';
 
-const MAX_HEAD_BYTES = 16 * 1024;
+/** Some services send policies and cookies by the dozen; what goes on beyond this is not waited for. */
+const MAX_HEAD_BYTES = 64 * 1024;
+const MAX_TRAILER_BYTES = 16 * 1024;
 /** Longest line of a chunk's size, with its extensions, and of a trailer. */
 const MAX_LINE_BYTES = 4 * 1024;
 const LF = 0x0a;
@@ -32,6 +36,8 @@ export class AnswerReader {
   #expecting: Expecting = 'nothing';
   /** The beginning of a head or a line whose end has not come. */
   #kept: Buffer | undefined;
+  /** The status line of the head that is kept has been looked at. */
+  #hasStatus = false;
   /** Bytes to come of the body, or of its chunk. */
   #left = 0;
   #trailerBytes = 0;
@@ -44,6 +50,7 @@ export class AnswerReader {
   /** A request has been sent: its answer comes next. */
   expect(): void {
     this.#expecting = 'head';
+    this.#isReusable = true;
   }
 
   /**
@@ -93,27 +100,48 @@ export class AnswerReader {
     const kept = this.#kept;
     const all = kept ? Buffer.concat([kept, bytes.subarray(from)]) : bytes;
     const start = kept ? 0 : from;
-    const end = headEnd(all, start);
+    // What was kept holds no end, but perhaps all of it but the last byte.
+    const end = headEnd(all, kept ? Math.max(0, kept.length - 2) : from);
     if ((end < 0 ? all.length : end) - start > MAX_HEAD_BYTES) {
-      throw new WireError('WIRE_HEADERS_OVERFLOW', 'the headers are too large');
+      this.#breakOff(all.toString('latin1', start, start + MAX_HEAD_BYTES));
     }
     if (end < 0) {
       this.#kept = Buffer.from(all.subarray(start));
-      // Something else than HTTP is told from its first bytes; it may wait for us to speak, and never end its line.
-      if (!'HTTP/1.'.startsWith(all.toString('latin1', start, Math.min(start + 7, all.length))))
-        throw notHttp();
+      this.#readStatus(this.#kept);
       return bytes.length;
     }
     this.#kept = undefined;
+    this.#hasStatus = false;
     this.#startBody(all.toString('latin1', start, end));
     return kept ? from + end - kept.length : end;
   }
 
+  /** An answer counts from its status line on, should the headers stall or break off. @throws WireError */
+  #readStatus(head: Buffer): void {
+    if (this.#hasStatus) return;
+    // Something else than HTTP is told from its first bytes; it may wait for us to speak, and never end its line.
+    if (!'HTTP/1.'.startsWith(head.toString('latin1', 0, 7))) throw notHttp();
+    const lineEnd = head.indexOf(LF);
+    if (lineEnd < 0) return;
+    this.#hasStatus = true;
+    const { status } = readStatusLine(head.toString('latin1', 0, lineEnd).replace(/\r$/, ''));
+    // What any other status asks for stands in its headers: where to go instead, how long to wait.
+    if (status >= 200 && status < 300) this.#sink.accepted(status);
+  }
+
+  /** Tells what has come of a head that goes on for too long. @throws WireError */
+  #breakOff(text: string): never {
+    const lines = text.slice(0, text.lastIndexOf('\n') + 1);
+    const { status, headers } = readAnswerHead(`${lines}\r\n`);
+    if (status >= 200) this.#sink.head(status, headers);
+    throw new WireError('WIRE_HEADERS_OVERFLOW', 'the headers are too large');
+  }
+
   #startBody(text: string): void {
     const { status, headers, body, isReusable } = readAnswerHead(text);
+    this.#isReusable &&= isReusable;
     // 100 and 103 come before the answer.
     if (status < 200) return;
-    this.#isReusable = isReusable;
     if (body === 'chunked') this.#expecting = 'chunk size';
     else if (body === 'rest') this.#expecting = 'rest';
     else {
@@ -162,14 +190,14 @@ export class AnswerReader {
       this.#expecting = 'nothing';
     } else {
       this.#trailerBytes += line.length;
-      if (this.#trailerBytes > MAX_HEAD_BYTES) {
+      if (this.#trailerBytes > MAX_TRAILER_BYTES) {
         throw new WireError('WIRE_HEADERS_OVERFLOW', 'the trailers are too large');
       }
     }
   }
 }
 
-/** Where the head's empty line ends; -1 when it has not come. A bare LF ends a line too (RFC 9112, 2.2). */
+/** Where the head's empty line ends, looked for from there; -1 when it has not come. A bare LF ends a line too (RFC 9112, 2.2). */
 function headEnd(bytes: Buffer, from: number): number {
   for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
     if (bytes[at + 1] === LF) return at + 2;

@@ -16,6 +16,7 @@ export interface AnswerHandler {
   readonly isLong?: boolean;
   /** Called again, with another controller, when a request that has waited for a connection goes out. */
   onRequestStart(controller: Controller): void;
+  /** Of a 2xx perhaps twice: without the headers when they are late, then with them. */
   onResponseStart(controller: Controller, status: number, headers: IncomingHttpHeaders): void;
   /** The chunk is only lent for the time of the call. */
   onResponseData(controller: Controller, chunk: Buffer): void;
@@ -63,7 +64,8 @@ export class Connection implements AnswerSink, Controller {
   readonly #reader = new AnswerReader(this);
   readonly #bodyTimeoutMs: number;
   #handler: AnswerHandler | undefined;
-  #hasHead = false;
+  /** The status has come: the rest is to follow soon. */
+  #hasStatus = false;
   #isOpen = false;
   #isGone = false;
   #failure: Error | undefined;
@@ -103,7 +105,7 @@ export class Connection implements AnswerSink, Controller {
   /** Sends an encoded request: bytes, or text in Latin-1. The connection must be ready and without one. */
   send(request: Buffer | string, handler: AnswerHandler): void {
     this.#handler = handler;
-    this.#hasHead = false;
+    this.#hasStatus = false;
     handler.onRequestStart(this);
     if (this.#isGone) return;
     this.#reader.expect();
@@ -125,8 +127,13 @@ export class Connection implements AnswerSink, Controller {
     this.#socket.destroySoon();
   }
 
+  accepted(status: number): void {
+    this.#hasStatus = true;
+    this.#handler?.onResponseStart(this, status, {});
+  }
+
   head(status: number, headers: IncomingHttpHeaders): void {
-    this.#hasHead = true;
+    this.#hasStatus = true;
     const hint = headers['keep-alive'];
     if (hint !== undefined) {
       const seconds = /timeout=(\d{1,6})/i.exec(String(hint))?.[1];
@@ -198,11 +205,11 @@ export class Connection implements AnswerSink, Controller {
       this.abort(error as Error);
       return false;
     }
-    if (this.#handler && this.#hasHead) this.#watch();
+    if (this.#handler && this.#hasStatus) this.#watch();
     return true;
   }
 
-  /** The rest of a body has to come in time, and the rest of a request to go. */
+  /** The rest of an answer has to come in time, and the rest of a request to go. */
   #watch(): void {
     if (this.#stall) {
       if (this.#handler?.isLong) this.#stall.refresh();

@@ -17,6 +17,9 @@ function readIn(
 } {
   const told: ReturnType<typeof readIn> = { body: '', calls: [] };
   const reader = new AnswerReader({
+    accepted: status => {
+      told.status = status;
+    },
     head: (status, headers) => {
       told.calls.push('head');
       told.status = status;
@@ -153,6 +156,85 @@ describe('an answer', () => {
   });
 });
 
+describe('an odd head', () => {
+  test.each([
+    ['a header without a colon', 'Content-Length: 2\r\nx-headers\r\n', 'ok'],
+    ['a header without a name', ': x\r\nContent-Length: 2\r\n', 'ok'],
+    ['a header with a space in its name', 'X Frame: 1\r\nContent-Length: 2\r\n', 'ok'],
+    ['a space before the colon', 'Content-Length : 2\r\n', 'ok'],
+    ['a space before the first header', ' A: b\r\nContent-Length: 2\r\n', 'ok'],
+    ['a line of spaces', 'A: b\r\n \r\nContent-Length: 2\r\n', 'ok'],
+    ['a control character', 'A: b\x00\r\nContent-Length: 2\r\n', 'ok'],
+    ['a bare carriage return', 'A: b\rc: d\r\nContent-Length: 2\r\n', 'ok'],
+    ['a folded length', 'Content-Length:\r\n 2\r\n', 'ok'],
+    ['a folded coding', 'Transfer-Encoding:\r\n\tchunked\r\n', ''],
+    ['what may be a header or a fold', 'A: b\r\n Content-Length: 0\r\nContent-Length: 2\r\n', 'ok'],
+    ['two lengths', 'Content-Length: 1\r\nContent-Length: 2\r\n', ''],
+    ['a negative length', 'Content-Length: -1\r\n', ''],
+    ['a length with a sign', 'Content-Length: +1\r\n', ''],
+    ['an endless length', 'Content-Length: 9999999999999999\r\n', ''],
+    ['no length where there should be one', 'Content-Length:\r\n', ''],
+  ])('with %s counts, and the connection is not used again', (_name, lines, body) => {
+    const text = `HTTP/1.1 200 OK\r\n${lines}\r\n${lines.includes('chunked') ? '0\r\n\r\n' : body}`;
+    for (const cuts of [[], Array.from(text, (_char, index) => index)]) {
+      const told = readIn(text, cuts);
+      expect(told).toMatchObject({ status: 200, body, isReusable: false, calls: ['head', 'end'] });
+      expect(told.failure).toBeUndefined();
+    }
+  });
+
+  test('of an announcement counts for the connection, too', () => {
+    const text = 'HTTP/1.1 103 X\r\nodd\r\n\r\nHTTP/1.1 204 X\r\n\r\n';
+    expect(read(text)).toMatchObject({ status: 204, isReusable: false });
+  });
+
+  test.each(['Content-Length: 2', 'Transfer-Encoding: chunked'])(
+    'with a body where none may be (%s) is not waited for it',
+    line => {
+      expect(read(`HTTP/1.1 204 X\r\n${line}\r\n\r\n`)).toMatchObject({ status: 204, isReusable: false });
+    },
+  );
+});
+
+test.each([
+  ['A: b\r\n c\r\n\t d \r\n', { a: 'b c d' }],
+  ['A:\r\n b\r\nA: c\r\n d\r\n', { a: 'b, c d' }],
+  ['Set-Cookie: a\r\n b\r\n', { 'set-cookie': ['a b'] }],
+])('a folded header is read as one line: %j', (lines, headers) => {
+  const told = read(`HTTP/1.1 204 X\r\n${lines}\r\n`);
+  expect(told).toMatchObject({ headers, isReusable: true });
+});
+
+test.each([
+  'HTTP/1.1 200 OK\r\n',
+  'HTTP/1.1 202\n',
+  'HTTP/1.1 103 X\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-',
+])('a 2xx counts although its headers break off: %j', text => {
+  for (const cuts of [[], Array.from(text, (_char, index) => index)]) {
+    const told = readIn(text, cuts, { ends: true });
+    expect([200, 202]).toContain(told.status);
+    expect(told.failure).toBe('WIRE_CLOSED');
+  }
+});
+
+test.each([
+  ['headers', 'x: y\r\n'.repeat(20_000)],
+  ['a header', `x: ${'y'.repeat(80_000)}`],
+])('a status counts although its %s have no end, with the headers before', (_name, lines) => {
+  const text = `HTTP/1.1 503 X\r\nRetry-After: 7\r\n${lines}`;
+  for (const step of [1000, 65_536, 1e6]) {
+    const cuts = Array.from({ length: Math.ceil(text.length / step) }, (_, index) => index * step);
+    const told = readIn(text, cuts);
+    expect(told).toMatchObject({ status: 503, headers: { 'retry-after': '7' } });
+    expect(told.failure).toBe('WIRE_HEADERS_OVERFLOW');
+  }
+});
+
+test('a head of 60 KB is read like any other', () => {
+  const text = `HTTP/1.1 200 OK\r\nPolicy: ${'p'.repeat(60_000)}\r\nContent-Length: 2\r\n\r\nok`;
+  expect(readIn(text, [30_000])).toMatchObject({ status: 200, body: 'ok', isReusable: true });
+});
+
 describe('no answer', () => {
   test.each([
     ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n'],
@@ -162,15 +244,6 @@ describe('no answer', () => {
     ['a status of two digits', 'HTTP/1.1 20 OK\r\n\r\n'],
     ['a status of nothing', 'HTTP/1.1 099 OK\r\n\r\n'],
     ['a carriage return in the status line', 'HTTP/1.1 200 O\rK\r\n\r\n'],
-    ['a header without a colon', 'HTTP/1.1 200 OK\r\nx-headers\r\n\r\n'],
-    ['a header without a name', 'HTTP/1.1 200 OK\r\n: x\r\n\r\n'],
-    ['a space before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\nx'],
-    ['a folded header', 'HTTP/1.1 200 OK\r\nA: b\r\n c: d\r\n\r\n'],
-    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx'],
-    ['a negative length', 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n'],
-    ['a length with a sign', 'HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\nx'],
-    ['an endless length', 'HTTP/1.1 200 OK\r\nContent-Length: 9999999999999999\r\n\r\n'],
-    ['no length where there should be one', 'HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n'],
   ])('is %s', (_name, text) => {
     expect(read(text)).toMatchObject({ ...NOT_HTTP, calls: [] });
   });
@@ -192,8 +265,7 @@ describe('no answer', () => {
   });
 
   test.each([
-    ['headers', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(20_000)}`],
-    ['a header', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(20_000)}`],
+    ['announcements', `HTTP/1.1 103 X\r\n${'x: y\r\n'.repeat(20_000)}`],
     ['a chunk’s extension', `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;${'e'.repeat(5_000)}`],
     ['trailers', `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${'x: y\r\n'.repeat(5_000)}`],
   ])('is one whose %s have no end', (_name, text) => {
@@ -203,15 +275,25 @@ describe('no answer', () => {
     }
   });
 
-  test.each(['', 'HTTP/1.', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n', 'HTTP/1.1 103 X\r\n\r\n'])(
-    'is one that breaks off: %j',
-    text => {
-      expect(read(text, { ends: true })).toMatchObject({ failure: 'WIRE_CLOSED' });
-    },
-  );
+  test('is a status line without end', () => {
+    const text = `HTTP/1.1 200 ${'x'.repeat(70_000)}`;
+    expect(readIn(text, [40_000])).toMatchObject({ ...NOT_HTTP, calls: [] });
+    expect(readIn(text, [40_000]).status).toBeUndefined();
+  });
+
+  test.each([
+    '',
+    'HTTP/1.',
+    'HTTP/1.1 200 OK',
+    'HTTP/1.1 307 X\r\nContent-Length: 0\r\n',
+    'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n',
+    'HTTP/1.1 103 X\r\n\r\n',
+  ])('is one that breaks off: %j', text => {
+    expect(read(text, { ends: true })).toMatchObject({ failure: 'WIRE_CLOSED' });
+  });
 
   test('is what comes unasked', () => {
-    const reader = new AnswerReader({ head: () => {}, data: () => {}, end: () => {} });
+    const reader = new AnswerReader({ accepted: () => {}, head: () => {}, data: () => {}, end: () => {} });
     expect(() => reader.read(Buffer.from('HTTP/1.1 408 X\r\n\r\n'))).toThrow('more came');
     reader.close();
   });
