@@ -67,17 +67,36 @@ const ASCTIME_DATE = new RegExp(`^[A-Z][a-z]{2} ${MONTH} [ \\d]\\d ${TIME} \\d{4
 /**
  * How long the far side asks to wait, in milliseconds; undefined when it does not. Read from `Retry-After` (seconds or
  * a date: RFC 9110 section 10.2.3), else from the `retry_after` seconds that Discord, Telegram and Slack put into the
- * body of a 429.
+ * body of a 429. Of several headers the longest wait counts: a gateway and the service behind it may both ask for one,
+ * and who comes earlier is turned away by the other.
+ * @param now milliseconds since the epoch, for a date in an answer that does not tell its own
  */
 export function retryAfterMs(response: HttpResponse, now: number): number | undefined {
-  const header = response.headers['retry-after'];
-  const text = (Array.isArray(header) ? header[0] : header)?.trim();
-  if (text) {
-    if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-    if (HTTP_DATE.test(text)) return Math.max(0, Date.parse(text) - now) || 0;
-    if (ASCTIME_DATE.test(text)) return Math.max(0, Date.parse(`${text} GMT`) - now) || 0;
-    return undefined;
+  const asked = valuesOf(response, 'retry-after').filter(text => text !== '');
+  if (asked.length > 0) {
+    // The far side's clock and ours need not agree.
+    const since = dateIn(valuesOf(response, 'date')[0]) ?? now;
+    const waits = asked.map(text => waitMs(text, since)).filter(wait => wait !== undefined);
+    return waits.length > 0 ? Math.max(...waits) : undefined;
   }
   const inBody = response.status === 429 ? /"retry_after"\s*:\s*"?(\d+(?:\.\d+)?)/.exec(response.body) : null;
   return inBody ? Number(inBody[1]) * 1000 : undefined;
+}
+
+function valuesOf({ headers }: HttpResponse, name: string): string[] {
+  const value = headers[name] ?? [];
+  return (Array.isArray(value) ? value : [value]).map(text => text.trim());
+}
+
+function waitMs(text: string, since: number): number | undefined {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const until = dateIn(text);
+  return until === undefined ? undefined : Math.max(0, until - since);
+}
+
+/** A date of HTTP as milliseconds since the epoch. */
+function dateIn(text = ''): number | undefined {
+  if (!HTTP_DATE.test(text) && !ASCTIME_DATE.test(text)) return undefined;
+  const time = Date.parse(ASCTIME_DATE.test(text) ? `${text} GMT` : text);
+  return Number.isNaN(time) ? undefined : time;
 }

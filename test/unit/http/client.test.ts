@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
+import { retryAfterMs } from '../../../src/core/http/verdict.ts';
 import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
 import { always, answer, HttpSink, type Reply } from '../../support/http-sink.ts';
 
@@ -251,6 +252,12 @@ describe('answers', () => {
     sink.reply = reply;
     expect(await clientOf({}, { bodyTimeoutMs: 200 }).send(post(), patience())).toMatchObject(expected);
   });
+});
+
+test('a wait that is asked for twice is heard', async () => {
+  sink.reply = (_request, socket) =>
+    void socket.write('HTTP/1.1 503 X\r\nRetry-After: 120\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n');
+  expect(retryAfterMs(await clientOf().send(post(), patience()), Date.now())).toBe(120_000);
 });
 
 test('a connection with an odd answer is not used again; one with a folded header is', async () => {

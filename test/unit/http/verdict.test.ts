@@ -109,6 +109,24 @@ describe('retryAfterMs', () => {
     expect(retryAfterMs(answer(503, '', { 'retry-after': value }), NOW)).toBe(expected);
   });
 
+  test.each([
+    [['120', '120'], 120_000],
+    [['5', 'Sat, 31 Jan 2026 12:00:30 GMT'], 30_000],
+    [['soon', '7'], 7000],
+    [['soon', 'later'], undefined],
+  ])('of several, %j, is the longest: %s', (values, expected) => {
+    expect(retryAfterMs(answer(503, '', { 'retry-after': values }), NOW)).toBe(expected);
+  });
+
+  test.each([
+    ['an hour behind ours', 'Sat, 31 Jan 2026 11:00:00 GMT', 'Sat, 31 Jan 2026 11:00:30 GMT', 30_000],
+    ['an hour ahead of ours', 'Sat, 31 Jan 2026 13:00:00 GMT', 'Sat, 31 Jan 2026 13:00:30 GMT', 30_000],
+    ['that cannot be read', 'now', 'Sat, 31 Jan 2026 12:00:30 GMT', 30_000],
+    ['of no day', 'Sat, 99 Jan 2026 12:00:00 GMT', 'Sat, 31 Jan 2026 12:00:30 GMT', 30_000],
+  ])('a date is taken by the clock of the answer: one %s', (_name, date, until, expected) => {
+    expect(retryAfterMs(answer(503, '', { date, 'retry-after': until }), NOW)).toBe(expected);
+  });
+
   test('is read from the body of a 429 where there is no header', () => {
     expect(retryAfterMs(answer(429, '{"message":"slow","retry_after": 0.65}'), NOW)).toBe(650);
     expect(retryAfterMs(answer(429, '{"ok":false,"parameters":{"retry_after":12}}'), NOW)).toBe(12_000);

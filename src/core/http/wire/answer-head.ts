@@ -114,6 +114,8 @@ function add(headers: Record<string, string | string[] | undefined>, name: strin
   const known = headers[name];
   if (known === undefined) headers[name] = name === 'set-cookie' ? [value] : value;
   else if (Array.isArray(known)) known.push(value);
+  // A date holds a comma: joined, several could not be told apart.
+  else if (name === 'retry-after' || name === 'date') headers[name] = [known, value];
   else if (name !== 'content-length' || known !== value) headers[name] = `${known}, ${value}`;
 }
 

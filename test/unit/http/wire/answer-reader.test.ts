@@ -156,6 +156,13 @@ describe('an answer', () => {
   });
 });
 
+test('dates and waits are told apart when there are several', () => {
+  const { headers } = read(
+    'HTTP/1.1 204 X\r\nRetry-After: 1\r\nDate: a, b\r\nretry-after: 2\r\nRetry-After: 3\r\n\r\n',
+  );
+  expect(headers).toMatchObject({ 'retry-after': ['1', '2', '3'], date: 'a, b' });
+});
+
 describe('an odd head', () => {
   test.each([
     ['a header without a colon', 'Content-Length: 2\r\nx-headers\r\n', 'ok'],
