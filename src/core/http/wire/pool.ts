@@ -1,14 +1,10 @@
 /** Keep-alive connections to one origin, and the requests that wait for one. */
 import type { SecureContext } from 'node:tls';
 import { RetriableError } from '../../errors.ts';
-import {
-  type AnswerHandler,
-  Connection,
-  type ConnectionOwner,
-  type Controller,
-  type Endpoint,
-} from './connection.ts';
+import { type AnswerHandler, Connection, type ConnectionOwner, type Endpoint } from './connection.ts';
+import { WireError } from './failure.ts';
 import { RequestEncoder, type WireRequest } from './request.ts';
+import { Waiting } from './waiting.ts';
 
 export interface WirePoolOptions {
   /** Scheme, host and port. */
@@ -23,23 +19,6 @@ export interface WirePoolOptions {
   tls(): NonNullable<Endpoint['tls']>;
 }
 
-/** A request that waits for a connection, and can be taken back. */
-class Waiting implements Controller {
-  readonly request: Buffer | string;
-  readonly handler: AnswerHandler;
-  readonly #queue: Set<Waiting>;
-
-  constructor(request: Buffer | string, handler: AnswerHandler, queue: Set<Waiting>) {
-    this.request = request;
-    this.handler = handler;
-    this.#queue = queue;
-  }
-
-  abort(reason: Error): void {
-    if (this.#queue.delete(this)) this.handler.onResponseError(this, reason);
-  }
-}
-
 /** Connections on their way at once: more would be opened for a burst than its answers need. */
 const MAX_CONNECTING = 8;
 /** How often connections that nobody needs are looked for. */
@@ -51,9 +30,17 @@ export class WirePool implements ConnectionOwner {
   readonly #all = new Set<Connection>();
   /** The one used last is used next, so that those left over come to their end. */
   readonly #idle: Connection[] = [];
-  readonly #connecting = new Set<Connection>();
+  /**
+   * On their way for those that wait, the first one for the first: with the number of the last request that had come
+   * when they began.
+   */
+  readonly #connecting = new Map<Connection, number>();
+  /** On their way for requests that have been given up: welcome, but nobody waits for them. */
+  readonly #spare = new Set<Connection>();
   /** In the order in which they came. */
   readonly #queue = new Set<Waiting>();
+  /** How many requests have waited. */
+  #count = 0;
   #sweeper: NodeJS.Timeout | undefined;
   #session: { context: SecureContext; bytes: Buffer } | undefined;
   #isClosed = false;
@@ -75,7 +62,7 @@ export class WirePool implements ConnectionOwner {
       connection.send(bytes, handler);
       return;
     }
-    const waiting = new Waiting(bytes, handler, this.#queue);
+    const waiting = new Waiting(bytes, handler, ++this.#count, this.#leave);
     this.#queue.add(waiting);
     handler.onRequestStart(waiting);
     this.#connect();
@@ -91,13 +78,14 @@ export class WirePool implements ConnectionOwner {
   destroy(): void {
     this.close();
     // First those that wait: the end of a connection would have another one opened for them.
-    for (const waiting of this.#queue) waiting.abort(closed());
+    for (const waiting of this.#queue) this.#fail(waiting, closed());
     for (const connection of this.#all) connection.abort(closed());
     clearInterval(this.#sweeper);
   }
 
   ready(connection: Connection): void {
     this.#connecting.delete(connection);
+    this.#spare.delete(connection);
     const next = this.#first();
     if (next) {
       this.#queue.delete(next);
@@ -115,16 +103,18 @@ export class WirePool implements ConnectionOwner {
   }
 
   gone(connection: Connection, error: Error | undefined): void {
-    this.#all.delete(connection);
-    this.#connecting.delete(connection);
+    // Ended here, and told of late.
+    if (!this.#all.delete(connection)) return;
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
-    if (error) {
-      // A far side that cannot take a session up again gets a new handshake the next time.
-      this.#session = undefined;
-      // The connection was opened for one of those that wait.
-      this.#first()?.abort(error);
-    }
+    // A far side that cannot take a session up again gets a new handshake the next time.
+    if (error) this.#session = undefined;
+    const begun = this.#connecting.get(connection);
+    const waiting = begun === undefined ? undefined : this.#waitingFor(connection);
+    this.#connecting.delete(connection);
+    this.#spare.delete(connection);
+    // Who has come since gets an attempt of its own.
+    if (error && waiting && waiting.number <= begun!) this.#fail(waiting, error);
     this.#connect();
   }
 
@@ -134,6 +124,42 @@ export class WirePool implements ConnectionOwner {
 
   #first(): Waiting | undefined {
     return this.#queue.values().next().value;
+  }
+
+  /** Each waiting request that a connection is on its way for, with that. */
+  *#pairs(): Iterable<[Waiting, Connection]> {
+    const connecting = this.#connecting.keys();
+    for (const waiting of this.#queue) {
+      const { value: connection } = connecting.next();
+      if (!connection) return;
+      yield [waiting, connection];
+    }
+  }
+
+  #waitingFor(connection: Connection): Waiting | undefined {
+    for (const [waiting, one] of this.#pairs()) if (one === connection) return waiting;
+    return undefined;
+  }
+
+  /** A request is given up. What was on its way for it may never come: it must not keep the place of another. */
+  readonly #leave = (waiting: Waiting): boolean => {
+    if (!this.#queue.has(waiting)) return false;
+    for (const [one, connection] of this.#pairs()) {
+      if (one !== waiting) continue;
+      this.#connecting.delete(connection);
+      this.#spare.add(connection);
+      // Not at once: those behind it may be about to be given up, too.
+      setImmediate(this.#connectLater);
+      break;
+    }
+    return this.#queue.delete(waiting);
+  };
+
+  readonly #connectLater = (): void => this.#connect();
+
+  #fail(waiting: Waiting, error: Error): void {
+    this.#queue.delete(waiting);
+    waiting.handler.onResponseError(waiting, error);
   }
 
   #takeIdle(): Connection | undefined {
@@ -159,16 +185,27 @@ export class WirePool implements ConnectionOwner {
     while (
       this.#queue.size > this.#connecting.size &&
       this.#connecting.size < MAX_CONNECTING &&
-      this.#all.size < this.#options.connections
+      this.#hasRoom()
     ) {
       try {
         const connection = new Connection(this.#endpoint(), this);
         this.#all.add(connection);
-        this.#connecting.add(connection);
+        this.#connecting.set(connection, this.#count);
       } catch (error) {
-        this.#first()!.abort(error as Error);
+        this.#fail(this.#first()!, error as Error);
       }
     }
+  }
+
+  /** For one more connection; a spare one goes for it. */
+  #hasRoom(): boolean {
+    if (this.#all.size < this.#options.connections) return true;
+    const spare = this.#spare.values().next().value;
+    if (!spare) return false;
+    this.#spare.delete(spare);
+    this.#all.delete(spare);
+    spare.abort(new WireError('WIRE_CLOSED', 'nobody waits for the connection'));
+    return true;
   }
 
   /** @throws Error when the TLS settings cannot be used */
