@@ -118,6 +118,13 @@ describe('connections', () => {
     expect(sink.connections).toBe(2);
   });
 
+  test('may be closed after each answer without a word: no request fails by it', async () => {
+    sink.reply = (_request, socket) => void socket.end(answer(200, 'ok'));
+    const client = clientOf({}, { connections: 4 });
+    const all = await Promise.all(Array.from({ length: 50 }, () => client.send(post(), patience())));
+    expect(all.map(({ status }) => status)).toEqual(all.map(() => 200));
+  });
+
   test('end with the client; closing twice does no harm', async () => {
     const client = clientOf();
     await client.send(post(), patience());

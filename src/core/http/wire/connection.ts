@@ -43,9 +43,17 @@ export interface ConnectionOwner {
   ready(connection: Connection): void;
   /** It cannot any more; with an error when it never could. */
   gone(connection: Connection, error: Error | undefined): void;
+  /**
+   * A kept connection has ended before a byte of the answer to a request: it may be sent once more, over a new one.
+   * False when nothing more is sent.
+   */
+  repeat(request: Buffer | string, handler: AnswerHandler): boolean;
   /** The far side has handed out a session, which holds for those certificates only. */
   session(session: Buffer, context: SecureContext): void;
 }
+
+/** How the far side's end of a connection shows, whichever way it is noticed. */
+const ENDED = new Set<unknown>(['WIRE_CLOSED', 'ECONNRESET', 'EPIPE']);
 
 const PROBE_AFTER_MS = 60_000;
 /** A server's own limit is taken to be this much shorter, so that a request does not meet its end. */
@@ -59,11 +67,15 @@ export class Connection implements AnswerSink, Controller {
   idleSince = 0;
   /** How long the far side keeps it without a request, as far as it has told. */
   keepAliveMs = Number.POSITIVE_INFINITY;
+  /** It has carried a request, or been left without one: the far side may end it at any time. */
+  isKept = false;
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
   readonly #reader = new AnswerReader(this);
   readonly #bodyTimeoutMs: number;
   #handler: AnswerHandler | undefined;
+  /** What was sent over the kept connection, as long as nothing has come back. */
+  #unanswered: Buffer | string | undefined;
   /** The status has come: the rest is to follow soon. */
   #hasStatus = false;
   #isOpen = false;
@@ -106,6 +118,8 @@ export class Connection implements AnswerSink, Controller {
   send(request: Buffer | string, handler: AnswerHandler): void {
     this.#handler = handler;
     this.#hasStatus = false;
+    this.#unanswered = this.isKept ? request : undefined;
+    this.isKept = true;
     handler.onRequestStart(this);
     if (this.#isGone) return;
     this.#reader.expect();
@@ -115,6 +129,7 @@ export class Connection implements AnswerSink, Controller {
 
   /** Gives up the answer, and the connection with it. */
   abort(reason: Error): void {
+    this.#unanswered = undefined;
     this.#failure ??= reason;
     this.#socket.destroy();
     this.#closed();
@@ -199,6 +214,7 @@ export class Connection implements AnswerSink, Controller {
   }
 
   #read(length: number): boolean {
+    this.#unanswered = undefined;
     try {
       this.#reader.read(readBuffer.subarray(0, length));
     } catch (error) {
@@ -239,7 +255,11 @@ export class Connection implements AnswerSink, Controller {
       this.#failure ?? new WireError('WIRE_CLOSED', 'the connection was closed before the answer');
     const handler = this.#handler;
     this.#handler = undefined;
+    const request = ENDED.has((failure as NodeJS.ErrnoException).code) ? this.#unanswered : undefined;
+    this.#unanswered = undefined;
+    // Before the end is told, which opens connections for those that wait.
+    const isRepeated = handler && request !== undefined && this.#owner.repeat(request, handler);
     this.#owner.gone(this, this.#isOpen ? undefined : failure);
-    handler?.onResponseError(this, failure);
+    if (!isRepeated) handler?.onResponseError(this, failure);
   }
 }

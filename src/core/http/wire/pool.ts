@@ -39,6 +39,8 @@ export class WirePool implements ConnectionOwner {
   readonly #spare = new Set<Connection>();
   /** In the order in which they came. */
   readonly #queue = new Set<Waiting>();
+  /** Whose kept connection has ended: they go first, and only over a new one, as others that are kept may end too. */
+  readonly #repeats = new Set<Waiting>();
   /** How many requests have waited. */
   #count = 0;
   #sweeper: NodeJS.Timeout | undefined;
@@ -62,9 +64,7 @@ export class WirePool implements ConnectionOwner {
       connection.send(bytes, handler);
       return;
     }
-    const waiting = new Waiting(bytes, handler, ++this.#count, this.#leave);
-    this.#queue.add(waiting);
-    handler.onRequestStart(waiting);
+    this.#wait(this.#queue, bytes, handler);
     this.#connect();
   }
 
@@ -78,17 +78,21 @@ export class WirePool implements ConnectionOwner {
   destroy(): void {
     this.close();
     // First those that wait: the end of a connection would have another one opened for them.
-    for (const waiting of this.#queue) this.#fail(waiting, closed());
+    for (const waiting of this.#line()) this.#fail(waiting, closed());
     for (const connection of this.#all) connection.abort(closed());
     clearInterval(this.#sweeper);
   }
 
   ready(connection: Connection): void {
-    this.#connecting.delete(connection);
-    this.#spare.delete(connection);
-    const next = this.#first();
+    const { isKept } = connection;
+    if (!isKept) {
+      this.#connecting.delete(connection);
+      this.#spare.delete(connection);
+    }
+    const line = isKept || this.#repeats.size === 0 ? this.#queue : this.#repeats;
+    const next = firstOf(line);
     if (next) {
-      this.#queue.delete(next);
+      line.delete(next);
       connection.send(next.request, next.handler);
       this.#connect();
       return;
@@ -97,6 +101,7 @@ export class WirePool implements ConnectionOwner {
       this.#end(connection);
       return;
     }
+    connection.isKept = true;
     connection.idleSince = performance.now();
     this.#idle.push(connection);
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
@@ -118,18 +123,37 @@ export class WirePool implements ConnectionOwner {
     this.#connect();
   }
 
+  repeat(request: Buffer | string, handler: AnswerHandler): boolean {
+    if (this.#isClosed) return false;
+    this.#wait(this.#repeats, request, handler);
+    return true;
+  }
+
   session(bytes: Buffer, context: SecureContext): void {
     this.#session = { context, bytes };
   }
 
-  #first(): Waiting | undefined {
-    return this.#queue.values().next().value;
+  #wait(where: Set<Waiting>, request: Buffer | string, handler: AnswerHandler): void {
+    const waiting = new Waiting(request, handler, ++this.#count, this.#leave);
+    where.add(waiting);
+    handler.onRequestStart(waiting);
+  }
+
+  /** Those that wait, the next one first. */
+  *#line(): Iterable<Waiting> {
+    yield* this.#repeats;
+    yield* this.#queue;
+  }
+
+  /** False when it does not wait any more. */
+  #drop(waiting: Waiting): boolean {
+    return this.#queue.delete(waiting) || this.#repeats.delete(waiting);
   }
 
   /** Each waiting request that a connection is on its way for, with that. */
   *#pairs(): Iterable<[Waiting, Connection]> {
     const connecting = this.#connecting.keys();
-    for (const waiting of this.#queue) {
+    for (const waiting of this.#line()) {
       const { value: connection } = connecting.next();
       if (!connection) return;
       yield [waiting, connection];
@@ -143,7 +167,6 @@ export class WirePool implements ConnectionOwner {
 
   /** A request is given up. What was on its way for it may never come: it must not keep the place of another. */
   readonly #leave = (waiting: Waiting): boolean => {
-    if (!this.#queue.has(waiting)) return false;
     for (const [one, connection] of this.#pairs()) {
       if (one !== waiting) continue;
       this.#connecting.delete(connection);
@@ -152,13 +175,13 @@ export class WirePool implements ConnectionOwner {
       setImmediate(this.#connectLater);
       break;
     }
-    return this.#queue.delete(waiting);
+    return this.#drop(waiting);
   };
 
   readonly #connectLater = (): void => this.#connect();
 
   #fail(waiting: Waiting, error: Error): void {
-    this.#queue.delete(waiting);
+    this.#drop(waiting);
     waiting.handler.onResponseError(waiting, error);
   }
 
@@ -183,7 +206,7 @@ export class WirePool implements ConnectionOwner {
   /** Opens connections for those that wait. */
   #connect(): void {
     while (
-      this.#queue.size > this.#connecting.size &&
+      this.#repeats.size + this.#queue.size > this.#connecting.size &&
       this.#connecting.size < MAX_CONNECTING &&
       this.#hasRoom()
     ) {
@@ -192,7 +215,7 @@ export class WirePool implements ConnectionOwner {
         this.#all.add(connection);
         this.#connecting.set(connection, this.#count);
       } catch (error) {
-        this.#fail(this.#first()!, error as Error);
+        this.#fail((firstOf(this.#repeats) ?? firstOf(this.#queue))!, error as Error);
       }
     }
   }
@@ -200,7 +223,7 @@ export class WirePool implements ConnectionOwner {
   /** For one more connection; a spare one goes for it. */
   #hasRoom(): boolean {
     if (this.#all.size < this.#options.connections) return true;
-    const spare = this.#spare.values().next().value;
+    const spare = firstOf(this.#spare);
     if (!spare) return false;
     this.#spare.delete(spare);
     this.#all.delete(spare);
@@ -229,6 +252,10 @@ export class WirePool implements ConnectionOwner {
     clearInterval(this.#sweeper);
     this.#sweeper = undefined;
   }
+}
+
+function firstOf<T>(all: ReadonlySet<T>): T | undefined {
+  return all.size > 0 ? all.values().next().value : undefined;
 }
 
 function closed(): RetriableError {

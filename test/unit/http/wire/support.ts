@@ -89,6 +89,11 @@ export class FarEnd extends Watched {
     return this.sockets.filter(socket => !socket.destroyed).length;
   }
 
+  /** Takes no more connections; those that are there stay. */
+  refuse(): void {
+    this.#server.close();
+  }
+
   async close(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     await new Promise(resolve => this.#server.close(resolve));

@@ -6,7 +6,7 @@ import { createSecureContext, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { WirePool, WirePoolOptions } from '../../../../src/core/http/wire/pool.ts';
 import { makeCerts } from '../../../support/certs.ts';
-import { dispatch, echo, FarEnd, hasty, onRequests, poolTo } from './support.ts';
+import { dispatch, echo, FarEnd, hasty, ok, onRequests, poolTo } from './support.ts';
 
 let dir: string;
 let pem: Record<'ca' | 'serverCert' | 'serverKey' | 'clientCert' | 'clientKey' | 'otherCa', string>;
@@ -124,4 +124,21 @@ test('what speaks no TLS fails the request', async () => {
   far.push(server);
   const context = trusting(pem.ca);
   expect(await dispatch(securePool(server.port, () => context)).done).toMatchObject({ status: 0, ends: 1 });
+});
+
+test('a request whose kept connection ends before its answer goes out once more', async () => {
+  const server = await secureEnd(socket => {
+    let isFirst = true;
+    onRequests(socket, path => {
+      if (isFirst) socket.write(ok(path));
+      else socket.end();
+      isFirst = false;
+    });
+  });
+  const context = trusting(pem.ca);
+  const pool = securePool(server.port, () => context);
+  for (const path of ['/1', '/2', '/3']) {
+    expect(await dispatch(pool, path).done).toMatchObject({ status: 200, body: path });
+  }
+  expect(server.sockets).toHaveLength(3);
 });
