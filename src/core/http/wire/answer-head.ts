@@ -10,8 +10,8 @@ export interface AnswerHead {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: IncomingHttpHeaders;
-  /** How the body is delimited; a number of bytes where its length is known, 0 also where that cannot be read. */
-  readonly body: number | 'chunked' | 'rest';
+  /** How the body is delimited; a number of bytes where its length is known. */
+  readonly body: number | 'chunked' | 'rest' | 'unknown';
   /** The connection may carry another request once the body has come. */
   readonly isReusable: boolean;
 }
@@ -75,11 +75,7 @@ function parseHead(text: string): AnswerHead {
     if (coding !== undefined || Number(length ?? 0) !== 0) isReusable = false;
   } else if (coding !== undefined) body = /(?:^|,)[ \t]*chunked$/.test(coding) ? 'chunked' : 'rest';
   else if (length === undefined) body = 'rest';
-  else if (LENGTH.test(length)) body = Number(length);
-  else {
-    body = 0;
-    isReusable = false;
-  }
+  else body = LENGTH.test(length) ? Number(length) : 'unknown';
   return Object.freeze({ status, headers: Object.freeze(headers), body, isReusable });
 }
 

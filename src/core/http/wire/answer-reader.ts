@@ -142,13 +142,13 @@ export class AnswerReader {
     this.#isReusable &&= isReusable;
     // 100 and 103 come before the answer.
     if (status < 200) return;
-    if (body === 'chunked') this.#expecting = 'chunk size';
-    else if (body === 'rest') this.#expecting = 'rest';
-    else {
+    if (typeof body === 'number') {
       this.#left = body;
       this.#expecting = body === 0 ? 'nothing' : 'sized';
-    }
+    } else if (body === 'rest') this.#expecting = 'rest';
+    else this.#expecting = 'chunk size';
     this.#sink.head(status, headers);
+    if (body === 'unknown') throw notHttp();
   }
 
   #readSized(bytes: Buffer, from: number): number {
