@@ -20,6 +20,11 @@ export function proxyFor(target: URL, env: ProxyEnvironment, explicit = ''): URL
   return parseProxy(value, name);
 }
 
+/** A proxy as errors name it: without user name and password. */
+export function proxyName({ protocol, host }: URL): string {
+  return `the proxy ${protocol}//${host}`;
+}
+
 function variable(env: ProxyEnvironment, name: string): string {
   return (env[name] || env[name.toLowerCase()] || '').trim();
 }

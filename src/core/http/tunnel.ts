@@ -1,9 +1,13 @@
 /** Requests through a proxy's tunnel (HTTP CONNECT, SOCKS5), by means of undici. */
 import { createRequire } from 'node:module';
-import type { buildConnector, Pool } from 'undici';
+import type { buildConnector, Dispatcher, Pool } from 'undici';
+import { RetriableError } from '../errors.ts';
 import { toRawUtf8 } from '../raw-utf8.ts';
 import type { HttpDispatcher } from './client.ts';
 import type { ClientTls } from './client-tls.ts';
+import { toHttpFailure } from './failures.ts';
+import { STATUS_CODES } from './node-http.ts';
+import { proxyName } from './proxy.ts';
 
 // Loaded with the first tunnel: few need one.
 const require = createRequire(import.meta.url);
@@ -30,7 +34,8 @@ export function openTunnel(origin: string, options: TunnelOptions): HttpDispatch
     token,
     requestTls: { ...options.tls(), timeout },
     proxyTls: { ...options.tls(), servername: undefined, timeout },
-    clientFactory: (to, settings) => new Pool(to, { ...settings, headersTimeout: timeout }),
+    clientFactory: (to, settings) =>
+      speakingFor(proxy, new Pool(to, { ...settings, headersTimeout: timeout })),
   });
   return {
     dispatch: ({ method, path, headers, body }, handler) => {
@@ -42,6 +47,30 @@ export function openTunnel(origin: string, options: TunnelOptions): HttpDispatch
     close: () => void agent.close(),
     destroy: () => void agent.destroy(),
   };
+}
+
+/**
+ * Has a proxy's failures told as our errors. They end the try: on its own error for a connection that the proxy closes,
+ * undici would ask for the tunnel again without a pause and without end (nodejs/undici#3897).
+ */
+function speakingFor(proxy: URL, pool: Pool): Pool {
+  const connect = pool.connect.bind(pool) as (
+    options: Dispatcher.ConnectOptions,
+  ) => Promise<Dispatcher.ConnectData>;
+  const name = proxyName(proxy);
+  return Object.assign(pool, {
+    connect: async (options: Dispatcher.ConnectOptions) => {
+      const answer = await connect(options).catch(error => {
+        throw toHttpFailure(error, name);
+      });
+      const { socket, statusCode: status } = answer;
+      if (status === 200) return answer;
+      socket.on('error', () => {}).destroy();
+      throw new RetriableError(`${name}: refused a tunnel (${status} ${STATUS_CODES[status] ?? ''})`, {
+        reason: status === 407 ? 'auth' : 'network',
+      });
+    },
+  });
 }
 
 function poolOptions({

@@ -110,7 +110,7 @@ test('a proxy that refuses a tunnel is told of, without its password', async () 
   proxy.refuse = 407;
   const client = clientOf({ proxy: `http://us:secret@${proxy.host}` });
   const error = await failureOf(client.send(post('https://far.example/private'), patience()));
-  expect(error).toMatchObject({ reason: 'network', message: expect.stringContaining('407') });
+  expect(error).toMatchObject({ reason: 'auth', message: expect.stringContaining('407') });
   expect(error!.message).not.toMatch(/secret|private/);
 });
 

@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { RetriableError } from '../../../src/core/errors.ts';
+import { type Certs, makeCerts } from '../../support/certs.ts';
+import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
+import { always, HttpSink } from '../../support/http-sink.ts';
+import { FarEnd } from './wire/support.ts';
+
+let dir: string;
+let certs: Certs;
+let target: HttpSink;
+const proxies: FarEnd[] = [];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tiercel-tunnel-'));
+  certs = await makeCerts(dir);
+  target = await HttpSink.listen(always(200, 'there'), {
+    cert: readFileSync(certs.serverCert),
+    key: readFileSync(certs.serverKey),
+  });
+});
+afterEach(async () => {
+  await closeClients();
+  await Promise.all(proxies.splice(0).map(proxy => proxy.close()));
+});
+afterAll(async () => {
+  await target.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+type Behaviour = (socket: Socket) => void;
+
+async function proxyThat(behave: Behaviour): Promise<FarEnd> {
+  const proxy = await FarEnd.listen(behave);
+  proxies.push(proxy);
+  return proxy;
+}
+
+/** Once a request has come. */
+const answering =
+  (answer: Behaviour): Behaviour =>
+  socket =>
+    void socket.once('data', () => answer(socket));
+
+const passOn = answering(socket => {
+  const onward = connect(target.port, '127.0.0.1', () => {
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    socket.pipe(onward).pipe(socket);
+  });
+  onward.on('error', () => socket.destroy());
+});
+
+function senderThrough(proxy: FarEnd) {
+  const client = clientOf(
+    { caFiles: [certs.ca], serverName: 'localhost', proxy: `http://us:s3cret@127.0.0.1:${proxy.port}` },
+    { connections: 2, connectTimeoutMs: 300 },
+  );
+  const request = { method: 'POST' as const, url: 'https://far.example/x', headers: {}, body: 'hello' };
+  return () => client.send(request, patience());
+}
+
+test.each<[string, Behaviour, { reason: string; message: string }]>([
+  ['closes at once', socket => socket.end(), { reason: 'network', message: 'closed' }],
+  ['resets', socket => socket.resetAndDestroy(), { reason: 'network', message: 'reset' }],
+  ['closes when asked', answering(socket => socket.end()), { reason: 'network', message: 'closed' }],
+  [
+    'closes within its answer',
+    answering(socket => socket.end('HTTP/1.1 200 OK\r\nX')),
+    { reason: 'network', message: 'closed' },
+  ],
+  [
+    'asks for credentials',
+    answering(socket => socket.end('HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n')),
+    { reason: 'auth', message: '407 Proxy Authentication Required' },
+  ],
+  [
+    'does not reach the target',
+    answering(socket => socket.end('HTTP/1.1 502 X\r\nContent-Length: 2\r\n\r\nno')),
+    { reason: 'network', message: '502 Bad Gateway' },
+  ],
+  ['is none', answering(socket => socket.end('SSH-2.0-x\r\n')), { reason: 'network', message: 'not HTTP' }],
+  ['says nothing', () => {}, { reason: 'timeout', message: 'no answer in time' }],
+])('a proxy that %s fails the try and is left alone', async (_what, behave, { reason, message }) => {
+  const proxy = await proxyThat(behave);
+  const error = (await failureOf(senderThrough(proxy)()))!;
+  expect(error).toBeInstanceOf(RetriableError);
+  expect(error.reason).toBe(reason);
+  expect(error.message).toContain(`the proxy http://127.0.0.1:${proxy.port}: `);
+  expect(error.message).toContain(message);
+  expect(error.message).not.toContain('s3cret');
+  expect(proxy.sockets).toHaveLength(1);
+  await sleep(100);
+  expect(proxy.sockets).toHaveLength(1);
+});
+
+test('a send that is given up leaves no tries behind', async () => {
+  const proxy = await proxyThat(answering(socket => void setTimeout(() => socket.end(), 50)));
+  const caller = new AbortController();
+  const client = clientOf({ proxy: `http://127.0.0.1:${proxy.port}` });
+  const request = { method: 'POST' as const, url: 'https://far.example/x', headers: {}, body: 'hello' };
+  const sent = failureOf(client.send(request, caller.signal));
+  await proxy.until(() => proxy.sockets.length > 0);
+  caller.abort();
+  expect(await sent).toMatchObject({ reason: 'timeout' });
+  await proxy.until(() => proxy.open === 0);
+  await sleep(100);
+  expect(proxy.sockets).toHaveLength(1);
+});
+
+test('sends at once fail with a connection each', async () => {
+  const proxy = await proxyThat(socket => socket.end());
+  const send = senderThrough(proxy);
+  const errors = await Promise.all(Array.from({ length: 6 }, () => failureOf(send())));
+  for (const error of errors) expect(error).toMatchObject({ reason: 'network' });
+  expect(proxy.sockets.length).toBeLessThanOrEqual(6);
+});
+
+test('a proxy that cannot be connected to is named', async () => {
+  const proxy = await proxyThat(() => {});
+  const send = senderThrough(proxy);
+  await proxy.close();
+  expect(await failureOf(send())).toMatchObject({
+    reason: 'network',
+    message: expect.stringMatching(/^the proxy http:\/\/127\.0\.0\.1:\d+: the connection was refused$/),
+  });
+});
+
+test('a proxy that recovers is used again', async () => {
+  let behave: Behaviour = socket => socket.end();
+  const proxy = await proxyThat(socket => behave(socket));
+  const send = senderThrough(proxy);
+  for (let index = 0; index < 3; index++)
+    expect(await failureOf(send())).toMatchObject({ reason: 'network' });
+  behave = passOn;
+  expect(await send()).toMatchObject({ status: 200, body: 'there' });
+  expect(await send()).toMatchObject({ status: 200, body: 'there' });
+});
