@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { RetriableError } from '../../../src/core/errors.ts';
 import { type Certs, makeCerts } from '../../support/certs.ts';
 import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
 import { HttpProxy } from '../../support/http-proxy.ts';
@@ -103,6 +104,14 @@ test('the proxy of the output wins, also for loopback', async () => {
   );
   await client.send(post(`${plain.origin}/x`), patience());
   expect(proxy.asked.map(({ line }) => line)).toEqual([`POST ${plain.origin}/x`]);
+});
+
+test('a setting that is not the URL of a proxy is named, and fails the try', async () => {
+  const client = clientOf({}, { env: { HTTP_PROXY: 'us:secret@proxy.example:port' } });
+  const error = await failureOf(client.send(post('http://far.example/'), patience()));
+  expect(error).toBeInstanceOf(RetriableError);
+  expect(error!.message).toMatch(/^HTTP_PROXY is not the URL of a proxy: http:\/\/host:port is expected/);
+  expect(error!.message).not.toContain('secret');
 });
 
 test('a proxy that refuses a tunnel is told of, without its password', async () => {

@@ -63,16 +63,38 @@ describe('proxyFor', () => {
     ['fd00::/8', 'http://[fe12::1]/', false],
     ['[fd12::1]:80', 'http://[fd12::1]/', true],
     ['fd12::1', 'http://[fd12::1]/', true],
+    ['fd12:0:0::1', 'http://[fd12::1]/', true],
+    ['[FD12:0:0:0:0:0:0:1]:80', 'http://[fd12::1]/', true],
+    ['fd12:0:0::2', 'http://[fd12::1]/', false],
+    ['fe80::1%eth0', 'http://[fe80::1]/', false],
+    ['fe80::1%eth0/64', 'http://[fe80::1]/', false],
+    ['::', 'http://0.0.0.0/', false],
   ])('NO_PROXY %s, %s: direct %s', (list, target, direct) => {
     expect(via(target, { NO_PROXY: list }) === undefined).toBe(direct);
   });
 
-  test.each(['://', 'ftp://p.example', 'http://', 'http://user:secret@'])(
-    '%s is refused without being repeated',
-    value => {
-      const attempt = () => proxyFor(new URL('http://a.example'), {}, value);
-      expect(attempt).toThrow('proxy is not the URL');
+  test('takes socks5h for socks5', () => {
+    const proxy = proxyFor(new URL('http://a.example'), { HTTP_PROXY: 'socks5h://us:pw@p.example:1080' });
+    expect(proxy?.href).toBe('socks5://us:pw@p.example:1080');
+  });
+
+  test.each([
+    '://',
+    'ftp://p.example',
+    'http://',
+    'http://user:secret@',
+    'user:secret@p.example:port',
+    'http//user:secret@p.example',
+    'socks5h://user:secret@',
+  ])('%s is refused without being repeated', value => {
+    const target = new URL('http://a.example');
+    for (const [name, attempt] of [
+      ['proxy', () => proxyFor(target, {}, value)],
+      ['HTTP_PROXY', () => proxyFor(target, { HTTP_PROXY: value })],
+      ['http_proxy', () => proxyFor(target, { http_proxy: value })],
+    ] as const) {
+      expect(attempt).toThrow(`${name} is not the URL of a proxy: http://host:port is expected`);
       expect(attempt).not.toThrow(/secret/);
-    },
-  );
+    }
+  });
 });
