@@ -14,7 +14,7 @@ interface FailureOptions {
   cause?: unknown;
 }
 
-/** The far side may accept the same alert later: 408, 425, 429, 5xx other than 501, network, timeout. */
+/** The far side may accept the same alert later: 407 (a proxy's own), 408, 425, 429, 5xx other than 501, network, timeout. */
 export class RetriableError extends Error {
   override readonly name = 'RetriableError';
   readonly reason: FailureReason;

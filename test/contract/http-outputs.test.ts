@@ -124,7 +124,7 @@ describe.each(httpOutputs)('$name', (definition: OutputDefinition) => {
     }
     const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
     const own = LATER[definition.name] ?? [];
-    const later = [...own, 408, 425, 429, ...range(500, 600).filter(status => status !== 501)];
+    const later = [...own, 407, 408, 425, 429, ...range(500, 600).filter(status => status !== 501)];
     expect(seen.accepted).toEqual(range(200, 300));
     expect(seen.later).toEqual(later);
     expect(seen.never).toEqual(range(300, 600).filter(status => !later.includes(status)));

@@ -7,10 +7,10 @@ import type { Cancellation, HttpClient, HttpRequest, HttpResponse, ServerTls } f
 import { RetriableError } from '../errors.ts';
 import { ClientTls } from './client-tls.ts';
 import { Exchange } from './exchange.ts';
-import { toHttpFailure } from './failures.ts';
+import { toHttpFailure, toProxyRefusal } from './failures.ts';
 import { basicAuthorization, parseTarget, redirection, type Target } from './origin.ts';
-import { type ProxyEnvironment, proxyFor } from './proxy.ts';
-import { customHeaders, isPortable, NO_HEADERS, wireHeaders } from './request-headers.ts';
+import { type ProxyEnvironment, proxyFor, proxyName } from './proxy.ts';
+import { customHeaders, hasHeader, isPortable, NO_HEADERS, wireHeaders } from './request-headers.ts';
 import { openTunnel } from './tunnel.ts';
 import type { AnswerHandler } from './wire/connection.ts';
 import { WirePool } from './wire/pool.ts';
@@ -59,7 +59,7 @@ export interface HttpDispatcher {
 interface Route {
   dispatcher: HttpDispatcher;
   /** For a proxy that is asked for plain HTTP: the request line holds the whole URL. */
-  absolute: { host: string; headers: readonly string[] } | undefined;
+  absolute: { proxy: URL; host: string; headers: readonly string[] } | undefined;
 }
 
 /**
@@ -124,6 +124,7 @@ class PooledClient implements HttpClient {
         until,
         maxAnswerBytes: request.maxAnswerBytes,
         resolve: answer => {
+          if (answer.status === 407) return reject(this.#proxyRefusal(target));
           const next = redirects < MAX_REDIRECTS ? redirection(answer, target) : undefined;
           resolve(next === undefined ? answer : this.#follow(redirected(call, target, next)));
         },
@@ -133,7 +134,7 @@ class PooledClient implements HttpClient {
       try {
         const { dispatcher, absolute } = this.#route(target);
         if (absolute) {
-          if (!headers.includes('host')) headers.push('host', absolute.host);
+          if (!hasHeader(headers, 'host')) headers.push('host', absolute.host);
           headers.push(...absolute.headers);
         }
         dispatcher.dispatch(
@@ -149,6 +150,12 @@ class PooledClient implements HttpClient {
         exchange.fail(toHttpFailure(error, target.origin));
       }
     });
+  }
+
+  /** 407 is a proxy's own word (RFC 9110, 15.5.8): the target has seen nothing, and may take the alert later. */
+  #proxyRefusal({ origin }: Target): RetriableError {
+    const proxy = this.#routes.get(origin)?.absolute?.proxy;
+    return toProxyRefusal(proxy ? proxyName(proxy) : `${origin}: a proxy before it`, 407);
   }
 
   #target(text: string): Target {
@@ -182,7 +189,7 @@ class PooledClient implements HttpClient {
     if (target.url.protocol === 'http:' && proxy.protocol !== 'socks5:') {
       return {
         dispatcher: this.#pool(proxy),
-        absolute: { host: target.url.host, headers: token ? ['proxy-authorization', token] : [] },
+        absolute: { proxy, host: target.url.host, headers: token ? ['proxy-authorization', token] : [] },
       };
     }
     const { connections } = this.#options;

@@ -1,5 +1,6 @@
 /** What went wrong when no answer came, as our errors. Pure. */
 import { PermanentError, RetriableError } from '../errors.ts';
+import { STATUS_CODES } from './node-http.ts';
 
 const TLS_HINTS: Record<string, string> = {
   SELF_SIGNED_CERT_IN_CHAIN: 'is signed by an authority that is not trusted (see tlsclient.cacertfile)',
@@ -62,8 +63,16 @@ export function toHttpFailure(error: unknown, origin: string): RetriableError | 
     return network(code.endsWith('_CONNECT_TIMEOUT') ? 'no connection in time' : 'no answer in time');
   }
   if (name === 'HTTPParserError') return network('the answer is not HTTP');
-  const proxied = /^Proxy response \((\d+)\)/.exec(message);
-  if (proxied) return network(`the proxy refused the connection (${proxied[1]})`);
   if (/^(ERR_SSL_|ERR_TLS_|UND_ERR_PRX_TLS|EPROTO)/.test(code)) return network(`TLS failed (${code})`);
   return network(`no answer (${code || 'unknown error'})`);
+}
+
+/**
+ * A status that a proxy itself has answered: the target has seen nothing, and may take the alert later.
+ * @param proxy as the error names it
+ */
+export function toProxyRefusal(proxy: string, status: number): RetriableError {
+  if (status === 407) return new RetriableError(`${proxy} asks for credentials (407)`, { reason: 'auth' });
+  const answer = STATUS_CODES[status] ? `${status} ${STATUS_CODES[status]}` : String(status);
+  return new RetriableError(`${proxy} refuses a tunnel (${answer})`, { reason: 'network' });
 }

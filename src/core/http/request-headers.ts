@@ -64,3 +64,9 @@ export function wireHeaders(
 export function isPortable(name: string): boolean {
   return PORTABLE.test(name);
 }
+
+/** Whether one of the names among `headers`, names and values in turns, is this one. */
+export function hasHeader(headers: readonly string[], name: string): boolean {
+  for (let index = 0; index < headers.length; index += 2) if (headers[index] === name) return true;
+  return false;
+}

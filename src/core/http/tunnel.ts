@@ -1,12 +1,10 @@
 /** Requests through a proxy's tunnel (HTTP CONNECT, SOCKS5), by means of undici. */
 import { createRequire } from 'node:module';
 import type { buildConnector, Dispatcher, Pool } from 'undici';
-import { RetriableError } from '../errors.ts';
 import { toRawUtf8 } from '../raw-utf8.ts';
 import type { HttpDispatcher } from './client.ts';
 import type { ClientTls } from './client-tls.ts';
-import { toHttpFailure } from './failures.ts';
-import { STATUS_CODES } from './node-http.ts';
+import { toHttpFailure, toProxyRefusal } from './failures.ts';
 import { proxyName } from './proxy.ts';
 
 // Loaded with the first tunnel: few need one.
@@ -66,9 +64,7 @@ function speakingFor(proxy: URL, pool: Pool): Pool {
       const { socket, statusCode: status } = answer;
       if (status === 200) return answer;
       socket.on('error', () => {}).destroy();
-      throw new RetriableError(`${name}: refused a tunnel (${status} ${STATUS_CODES[status] ?? ''})`, {
-        reason: status === 407 ? 'auth' : 'network',
-      });
+      throw toProxyRefusal(name, status);
     },
   });
 }

@@ -32,7 +32,7 @@ function retriableReason(status: number): FailureReason | undefined {
 }
 
 function permanentReason(status: number): FailureReason {
-  if (status === 401 || status === 403 || status === 407) return 'auth';
+  if (status === 401 || status === 403) return 'auth';
   return status === 501 ? 'server_error' : 'client_error';
 }
 

@@ -123,11 +123,41 @@ test('a proxy that refuses a tunnel is told of, without its password', async () 
   expect(error!.message).not.toMatch(/secret|private/);
 });
 
-test('a proxy that refuses a plain request answers in place of the target', async () => {
+test('a proxy that asks for credentials fails the try of a plain request: the target has seen nothing', async () => {
   const proxy = await proxyTo(plain);
   proxy.refuse = 407;
+  const client = clientOf({ proxy: `http://us:secret@${proxy.host}` });
+  const error = await failureOf(client.send(post('http://far.example/private'), patience()));
+  expect(error).toBeInstanceOf(RetriableError);
+  expect(error).toMatchObject({
+    reason: 'auth',
+    message: `the proxy http://${proxy.host} asks for credentials (407)`,
+  });
+});
+
+test('a proxy that nobody has told of can ask for credentials too', async () => {
+  const refusing = await HttpSink.listen(always(407));
+  const error = await failureOf(clientOf().send(post(refusing.origin), patience()));
+  await refusing.close();
+  expect(error).toBeInstanceOf(RetriableError);
+  expect(error!.message).toBe(`${refusing.origin}: a proxy before it asks for credentials (407)`);
+});
+
+test('any other status of a proxy counts as the target’s', async () => {
+  const proxy = await proxyTo(plain);
+  proxy.refuse = 403;
   const client = clientOf({ proxy: `http://${proxy.host}` });
-  expect(await client.send(post('http://far.example/'), patience())).toMatchObject({ status: 407 });
+  expect(await client.send(post('http://far.example/'), patience())).toMatchObject({ status: 403 });
+});
+
+test('a proxied request names its target as the host, unless a header does', async () => {
+  const proxy = await proxyTo(plain);
+  const custom: Record<string, string>[] = [{ 'x-scope': 'host' }, { host: 'me.example' }];
+  for (const headers of custom) {
+    const client = clientOf({ proxy: `http://${proxy.host}`, headers });
+    await client.send(post('http://far.example:81/'), patience());
+  }
+  expect(proxy.asked.map(({ host }) => host)).toEqual(['far.example:81', 'me.example']);
 });
 
 test('a wait for a tunnel ends with the signal', async () => {

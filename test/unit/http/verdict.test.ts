@@ -42,7 +42,6 @@ describe('verdict', () => {
     [401, 'auth'],
     [403, 'auth'],
     [404, 'client_error'],
-    [407, 'auth'],
     [413, 'client_error'],
     [422, 'client_error'],
     [501, 'server_error'],
