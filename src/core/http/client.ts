@@ -8,7 +8,14 @@ import { RetriableError } from '../errors.ts';
 import { ClientTls } from './client-tls.ts';
 import { Exchange } from './exchange.ts';
 import { toHttpFailure, toProxyRefusal } from './failures.ts';
-import { basicAuthorization, parseTarget, redirection, type Target } from './origin.ts';
+import {
+  basicAuthorization,
+  mayKnowTheSame,
+  parseTarget,
+  redirection,
+  type Target,
+  withUserInfo,
+} from './origin.ts';
 import { type ProxyEnvironment, proxyFor, proxyName } from './proxy.ts';
 import { customHeaders, hasHeader, isPortable, NO_HEADERS, wireHeaders } from './request-headers.ts';
 import { openTunnel } from './tunnel.ts';
@@ -217,11 +224,11 @@ class PooledClient implements HttpClient {
   }
 }
 
-/** The same request to where an answer leads; another origin gets no header that could hold a credential. */
-function redirected(call: Call, from: Target, url: string): Call {
+/** The same request to where an answer leads; another host gets no header that could hold a credential. */
+function redirected(call: Call, from: Target, to: URL): Call {
   const redirects = call.redirects + 1;
-  if (new URL(url).origin === from.origin) return { ...call, url, redirects };
+  if (mayKnowTheSame(from.url, to)) return { ...call, url: withUserInfo(to, from.url).href, redirects };
   const own = Object.fromEntries(Object.entries(call.own).filter(([name]) => isPortable(name)));
   const custom = new Map([...call.custom].filter(([name]) => isPortable(name)));
-  return { ...call, url, own, custom, redirects };
+  return { ...call, url: to.href, own, custom, redirects };
 }
