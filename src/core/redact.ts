@@ -53,8 +53,8 @@ function secretsOf(info: string): string[] {
 }
 
 /**
- * A function that puts `***` in place of every secret (of at least 4 characters, also in its URL-encoded and
- * JSON-escaped forms; of a URL also its path alone) and of user names and passwords in URLs.
+ * A function that puts `***` in place of every secret (of at least 4 characters, also percent-encoded, percent-decoded
+ * and JSON-escaped; of a URL also its path alone) and of user names and passwords in URLs.
  */
 export function createRedactor(secrets: Iterable<string>): (text: string) => string {
   const forms = new Set<string>();
@@ -80,14 +80,15 @@ function formsOf(secret: string): string[] {
     for (const path of [url.pathname + url.search, url.pathname])
       if (path.length >= MIN_PART) parts.push(path);
   }
-  return parts.flatMap(part => {
-    const encoded = encode(part);
-    const lower = encoded.replace(/%[0-9A-F]{2}/g, code => code.toLowerCase());
-    return [part, encoded, lower, encoded.replaceAll('%20', '+'), JSON.stringify(part).slice(1, -1)];
-  });
+  // Who repeats an address may show it decoded, and encoded anew in a way of its own.
+  return parts.flatMap(part => [part, percentDecoded(part)]).flatMap(writingsOf);
 }
 
-// It fails on texts that are no well-formed UTF-16; those have no other form.
-function encode(text: string): string {
-  return text.isWellFormed() ? encodeURIComponent(text) : text;
+function writingsOf(text: string): string[] {
+  const json = JSON.stringify(text).slice(1, -1);
+  // What is no well-formed UTF-16 cannot be encoded.
+  if (!text.isWellFormed()) return [text, json];
+  const encoded = [encodeURIComponent(text), encodeURI(text)];
+  const lower = encoded.map(form => form.replace(/%[0-9A-F]{2}/g, code => code.toLowerCase()));
+  return [text, json, ...encoded, ...lower, encoded[0]!.replaceAll('%20', '+')];
 }

@@ -20,6 +20,13 @@ describe('redactor', () => {
     expect(redact('POST /services/T0/B0/token to hooks.example')).toBe('POST *** to hooks.example');
   });
 
+  test('masks the path of a secret URL also decoded, and encoded in another way', () => {
+    const redact = createRedactor(['https://hooks.example/T0/xoxb%3Asecret%2Ftoken%3D%3D~']);
+    expect(redact('Cannot POST /T0/xoxb:secret/token==~')).toBe('Cannot POST ***');
+    expect(redact('Cannot POST %2fT0%2fxoxb%3asecret%2ftoken%3d%3d~')).toBe('Cannot POST ***');
+    expect(createRedactor(['a b/c%41d'])('a%20b/cAd')).toBe('***');
+  });
+
   test('masks longer secrets whole although a shorter one is their beginning', () => {
     expect(createRedactor(['abcd', 'abcdefgh'])('abcdefgh abcd')).toBe('*** ***');
   });
