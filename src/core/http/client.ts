@@ -1,6 +1,6 @@
 /**
  * The one way out over HTTP: keep-alive pools with the output's TLS, proxy and headers. Reads every answer to its end,
- * so that connections are used again. Tunnels through proxies are undici's.
+ * so that connections are used again. Those through a proxy's tunnel are undici's.
  */
 import type { ConnectionConfig } from '../config/types.ts';
 import type { Cancellation, HttpClient, HttpRequest, HttpResponse, ServerTls } from '../contract.ts';

@@ -36,7 +36,6 @@ const TIMEOUTS = new Set([
   'WIRE_CONNECT_TIMEOUT',
   'WIRE_BODY_TIMEOUT',
   'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
 ]);
 
@@ -63,7 +62,7 @@ export function toHttpFailure(error: unknown, origin: string): RetriableError | 
     return network(code.endsWith('_CONNECT_TIMEOUT') ? 'no connection in time' : 'no answer in time');
   }
   if (name === 'HTTPParserError') return network('the answer is not HTTP');
-  if (/^(ERR_SSL_|ERR_TLS_|UND_ERR_PRX_TLS|EPROTO)/.test(code)) return network(`TLS failed (${code})`);
+  if (/^(ERR_SSL_|ERR_TLS_|EPROTO)/.test(code)) return network(`TLS failed (${code})`);
   return network(`no answer (${code || 'unknown error'})`);
 }
 

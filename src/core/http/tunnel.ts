@@ -1,11 +1,12 @@
-/** Requests through a proxy's tunnel (HTTP CONNECT, SOCKS5), by means of undici. */
+/** Requests through the tunnels of a proxy; undici keeps the connections and reads the answers. */
 import { createRequire } from 'node:module';
-import type { buildConnector, Dispatcher, Pool } from 'undici';
+import type { Socket } from 'node:net';
+import type { buildConnector } from 'undici';
 import { toRawUtf8 } from '../raw-utf8.ts';
 import type { HttpDispatcher } from './client.ts';
 import type { ClientTls } from './client-tls.ts';
-import { toHttpFailure, toProxyRefusal } from './failures.ts';
-import { proxyName } from './proxy.ts';
+import { toHttpFailure } from './failures.ts';
+import { TunnelSockets } from './tunnel-socket.ts';
 
 // Loaded with the first tunnel: few need one.
 const require = createRequire(import.meta.url);
@@ -22,80 +23,63 @@ export interface TunnelOptions {
   bodyTimeoutMs: number;
 }
 
-/** @throws Error when the TLS settings cannot be used */
+/** Requests to one origin, each connection through a tunnel of its own. */
 export function openTunnel(origin: string, options: TunnelOptions): HttpDispatcher {
-  const { proxy, token, connectTimeoutMs: timeout } = options;
-  const { Pool, ProxyAgent } = undici();
-  const agent = new ProxyAgent({
-    ...poolOptions(options),
-    uri: proxy.protocol === 'socks5:' ? proxy.href : proxy.origin,
-    token,
-    requestTls: { ...options.tls(), timeout },
-    proxyTls: { ...options.tls(), servername: undefined, timeout },
-    clientFactory: (to, settings) =>
-      speakingFor(proxy, new Pool(to, { ...settings, headersTimeout: timeout })),
-  });
-  return {
-    dispatch: ({ method, path, headers, body }, handler) => {
-      agent.dispatch(
-        { origin, path, method: method as 'POST', headers: headers.map(toRawUtf8), body },
-        handler,
-      );
-    },
-    close: () => void agent.close(),
-    destroy: () => void agent.destroy(),
-  };
-}
-
-/**
- * Has a proxy's failures told as our errors. They end the try: on its own error for a connection that the proxy closes,
- * undici would ask for the tunnel again without a pause and without end (nodejs/undici#3897).
- */
-function speakingFor(proxy: URL, pool: Pool): Pool {
-  const connect = pool.connect.bind(pool) as (
-    options: Dispatcher.ConnectOptions,
-  ) => Promise<Dispatcher.ConnectData>;
-  const name = proxyName(proxy);
-  return Object.assign(pool, {
-    connect: async (options: Dispatcher.ConnectOptions) => {
-      const answer = await connect(options).catch(error => {
-        throw toHttpFailure(error, name);
-      });
-      const { socket, statusCode: status } = answer;
-      if (status === 200) return answer;
-      socket.on('error', () => {}).destroy();
-      throw toProxyRefusal(name, status);
-    },
-  });
-}
-
-function poolOptions({
-  connections,
-  tls,
-  keepAliveMs,
-  connectTimeoutMs,
-  bodyTimeoutMs,
-}: TunnelOptions): Pool.Options {
-  // Sessions are kept by the connector; a new one is made only when the certificates have changed.
-  let connector: { context: unknown; connect: buildConnector.connector } | undefined;
-  return {
+  const { connections, keepAliveMs, bodyTimeoutMs } = options;
+  const sockets = new TunnelSockets(options);
+  const connect = connectorThrough(sockets, options);
+  const { Pool } = undici();
+  const pool = new Pool(origin, {
     connections,
     pipelining: 1,
     keepAliveTimeout: keepAliveMs,
     // The signal ends what takes too long; a second clock would only cost.
     headersTimeout: 0,
     bodyTimeout: bodyTimeoutMs,
-    connect: (options, callback) => {
-      try {
-        const secure = options.protocol === 'https:' ? tls() : undefined;
-        if (!connector || connector.context !== secure?.secureContext) {
-          const connect = undici().buildConnector({ ...secure, timeout: connectTimeoutMs });
-          connector = { context: secure?.secureContext, connect };
-        }
-        connector.connect(options, callback);
-      } catch (error) {
-        callback(error as Error, null);
-      }
+    connect: (to, callback) => {
+      // As our own errors they end the try: at some of its own and of TLS, undici would connect again without a pause
+      // and without end (nodejs/undici#3897).
+      const fail = (error: unknown) => callback(toHttpFailure(error, origin), null);
+      connect(to).then(socket => callback(null, socket), fail);
     },
+  });
+  return {
+    dispatch: ({ method, path, headers, body }, handler) => {
+      pool.dispatch({ path, method: method as 'POST', headers: headers.map(toRawUtf8), body }, handler);
+    },
+    close: () => void pool.close(),
+    destroy: () => {
+      void pool.destroy();
+      sockets.destroy();
+    },
+  };
+}
+
+/** Connects to a target through a tunnel; with TLS, where its scheme asks for that. */
+function connectorThrough(sockets: TunnelSockets, { tls, connectTimeoutMs: timeout }: TunnelOptions) {
+  // Sessions are kept by the connector; a new one is made only when the certificates have changed.
+  let connector: { context: unknown; connect: buildConnector.connector } | undefined;
+  const toTls = () => {
+    const secure = tls();
+    if (connector?.context !== secure.secureContext) {
+      const connect = undici().buildConnector({ ...secure, timeout });
+      connector = { context: secure.secureContext, connect };
+    }
+    return connector!.connect;
+  };
+  return async (to: buildConnector.Options): Promise<Socket> => {
+    const { hostname: host, port, protocol } = to;
+    if (protocol !== 'https:') return sockets.open({ host, port: Number(port) || 80 });
+    const tunnel = await sockets.open({ host, port: Number(port) || 443 });
+    try {
+      return await new Promise((resolve, reject) => {
+        toTls()({ ...to, httpSocket: tunnel }, (...[error, socket]) =>
+          error ? reject(error) : resolve(socket!),
+        );
+      });
+    } catch (error) {
+      tunnel.destroy();
+      throw error;
+    }
   };
 }

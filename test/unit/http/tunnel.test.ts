@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { RetriableError } from '../../../src/core/errors.ts';
 import { type Certs, makeCerts } from '../../support/certs.ts';
@@ -35,8 +36,8 @@ afterAll(async () => {
 
 type Behaviour = (socket: Socket) => void;
 
-async function proxyThat(behave: Behaviour): Promise<FarEnd> {
-  const proxy = await FarEnd.listen(behave);
+async function proxyThat(behave: Behaviour, tls?: TlsOptions): Promise<FarEnd> {
+  const proxy = await FarEnd.listen(behave, tls && { tls });
   proxies.push(proxy);
   return proxy;
 }
@@ -83,8 +84,13 @@ test.each<[string, Behaviour, { reason: string; message: string }]>([
     answering(socket => socket.end('HTTP/1.1 502 X\r\nContent-Length: 2\r\n\r\nno')),
     { reason: 'network', message: 'refuses a tunnel (502 Bad Gateway)' },
   ],
+  [
+    'answers without end',
+    answering(socket => socket.write(`HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(5000)}`)),
+    { reason: 'network', message: 'the headers of the answer are too large' },
+  ],
   ['is none', answering(socket => socket.end('SSH-2.0-x\r\n')), { reason: 'network', message: 'not HTTP' }],
-  ['says nothing', () => {}, { reason: 'timeout', message: 'no answer in time' }],
+  ['says nothing', () => {}, { reason: 'timeout', message: 'no connection in time' }],
 ])('a proxy that %s fails the try and is left alone', async (_what, behave, { reason, message }) => {
   const proxy = await proxyThat(behave);
   const error = (await failureOf(senderThrough(proxy)()))!;
@@ -112,6 +118,17 @@ test('a send that is given up leaves no tries behind', async () => {
   expect(proxy.sockets).toHaveLength(1);
 });
 
+test('a client that is closed ends its tunnels, also those that are not open yet', async () => {
+  const proxy = await proxyThat(() => {});
+  const client = clientOf({ proxy: `http://127.0.0.1:${proxy.port}` });
+  const request = { method: 'POST' as const, url: 'https://far.example/x', headers: {}, body: 'hello' };
+  const sent = failureOf(client.send(request, patience()));
+  await proxy.until(() => proxy.came[0] !== undefined && proxy.came[0] !== '');
+  await client.close();
+  expect(await sent).toBeInstanceOf(RetriableError);
+  await proxy.until(() => proxy.open === 0);
+});
+
 test('sends at once fail with a connection each', async () => {
   const proxy = await proxyThat(socket => socket.end());
   const send = senderThrough(proxy);
@@ -128,6 +145,33 @@ test('a proxy that cannot be connected to is named', async () => {
     reason: 'network',
     message: expect.stringMatching(/^the proxy http:\/\/127\.0\.0\.1:\d+: the connection was refused$/),
   });
+});
+
+test('a proxy is reached over TLS, and its certificate checked', async () => {
+  const tls = { cert: readFileSync(certs.serverCert), key: readFileSync(certs.serverKey) };
+  const proxy = await proxyThat(passOn, tls);
+  const request = { method: 'POST' as const, url: 'https://localhost:444/x', headers: {}, body: 'hello' };
+  const trusting = clientOf({ caFiles: [certs.ca], proxy: `https://127.0.0.1:${proxy.port}` });
+  expect(await trusting.send(request, patience())).toMatchObject({ status: 200, body: 'there' });
+  const head = 'CONNECT localhost:444 HTTP/1.1\r\nhost: localhost:444\r\n\r\n';
+  expect(proxy.came[0]!.slice(0, head.length)).toBe(head);
+  const wary = clientOf({ proxy: `https://127.0.0.1:${proxy.port}` });
+  expect(await failureOf(wary.send(request, patience()))).toMatchObject({
+    reason: 'network',
+    message: expect.stringMatching(/^the proxy https:\/\/127\.0\.0\.1:\d+: its certificate is signed by/),
+  });
+});
+
+test('a target of another name fails the try, whatever host a header names', async () => {
+  const proxy = await proxyThat(passOn);
+  const settings = { caFiles: [certs.ca], proxy: `http://127.0.0.1:${proxy.port}` };
+  const client = clientOf({ ...settings, headers: { host: 'me.example' } });
+  const request = { method: 'POST' as const, url: 'https://far.example/x', headers: {}, body: 'hello' };
+  expect(await failureOf(client.send(request, patience()))).toMatchObject({
+    message: 'https://far.example: its certificate is for another name (see tls.servername)',
+  });
+  await sleep(50);
+  expect(proxy.sockets).toHaveLength(1);
 });
 
 test('a proxy that recovers is used again', async () => {
