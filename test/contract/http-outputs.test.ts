@@ -154,7 +154,7 @@ describe.each(httpOutputs)('$name', (definition: OutputDefinition) => {
     ['a reset before the answer', (_request, socket) => void socket.resetAndDestroy()],
     ['a close before the answer', (_request, socket) => void socket.end()],
     ['nonsense for an answer', (_request, socket) => void socket.write('220 smtp.example ESMTP\r\n')],
-    ['half a header', (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\nserv')],
+    ['half a status line', (_request, socket) => void socket.end('HTTP/1.1 200')],
   ];
   for (const [name, reply] of broken) {
     check(`${name} is worth another try`, async () => {
@@ -170,6 +170,13 @@ describe.each(httpOutputs)('$name', (definition: OutputDefinition) => {
       'in chunks',
       (_request, socket) =>
         void socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'),
+    ],
+    [
+      'with folded and odd headers',
+      (_request, socket) =>
+        void socket.write(
+          'HTTP/1.1 200 OK\r\nx: a\r\n  b\r\nx frame: 1\r\nodd\r\ncontent-length: 2\r\n\r\n{}',
+        ),
     ],
     ['that is huge', always(200, `{"x":"${'y'.repeat(3_000_000)}"}`)],
     [
