@@ -79,6 +79,8 @@ export interface HttpResponse {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   body: string;
+  /** The body has only begun: it broke off or stalled, or there was more of it than is kept. */
+  isCut?: boolean;
   /** What of the request must not be shown (path, credentials), in case the answer repeats it. */
   secrets?(): string[];
 }

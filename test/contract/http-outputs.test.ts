@@ -154,7 +154,7 @@ describe.each(httpOutputs)('$name', (definition: OutputDefinition) => {
     ['a reset before the answer', (_request, socket) => void socket.resetAndDestroy()],
     ['a close before the answer', (_request, socket) => void socket.end()],
     ['nonsense for an answer', (_request, socket) => void socket.write('220 smtp.example ESMTP\r\n')],
-    ['half a status line', (_request, socket) => void socket.end('HTTP/1.1 200')],
+    ['half a header', (_request, socket) => void socket.end('HTTP/1.1 200 OK\r\nserv')],
   ];
   for (const [name, reply] of broken) {
     check(`${name} is worth another try`, async () => {

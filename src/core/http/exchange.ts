@@ -59,7 +59,7 @@ export class Exchange implements AnswerHandler {
   /** Called when it is to be given up. */
   handleEvent(): void {
     const error = abortError(this.#options.until);
-    if (this.#status > 0) this.#answer();
+    if (this.#status > 0) this.#answer(true);
     else this.fail(error);
     this.#controller?.abort(error);
   }
@@ -89,17 +89,17 @@ export class Exchange implements AnswerHandler {
     if (room > 0) this.#keep(room < chunk.length ? chunk.subarray(0, room) : chunk);
     this.#bytes += chunk.length;
     if (this.#bytes > Math.max(kept, MAX_DRAIN_BYTES)) {
-      this.#answer();
+      this.#answer(true);
       controller.abort(new RetriableError('the answer is too long', { reason: 'network' }));
     }
   }
 
   onResponseEnd(): void {
-    this.#answer();
+    this.#answer(this.#bytes > this.#keptBytes);
   }
 
   onResponseError(_controller: Controller, error: Error): void {
-    if (this.#status > 0) this.#answer();
+    if (this.#status > 0) this.#answer(true);
     else this.fail(toHttpFailure(error, this.#options.target.origin));
   }
 
@@ -118,11 +118,12 @@ export class Exchange implements AnswerHandler {
     this.#keptBytes = end;
   }
 
-  #answer(): void {
+  #answer(isCut: boolean): void {
     if (this.#settled) return;
     this.#settle();
-    const { resolve } = this.#options;
-    resolve(new Answer(this.#status, this.#headers, this.#kept, this.#keptBytes, this.#options));
+    const isFilled = this.#keptBytes === this.#kept.length;
+    const body = isFilled ? this.#kept : this.#kept.subarray(0, this.#keptBytes);
+    this.#options.resolve(new Answer(this.#status, this.#headers, body, isCut, this.#options));
   }
 
   #settle(): void {
@@ -142,29 +143,28 @@ const PLAIN = /^(accept|content-.*|user-agent|ce-.*)$/;
 class Answer implements HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  readonly #kept: Buffer;
-  readonly #length: number;
+  readonly isCut: boolean;
+  readonly #bytes: Buffer;
   #body: string | undefined;
   readonly #sent: ExchangeOptions;
 
-  /** @param length filled bytes of `kept` */
   constructor(
     status: number,
     headers: IncomingHttpHeaders,
-    kept: Buffer,
-    length: number,
+    bytes: Buffer,
+    isCut: boolean,
     sent: ExchangeOptions,
   ) {
     this.status = status;
     this.headers = headers;
-    this.#kept = kept;
-    this.#length = length;
+    this.isCut = isCut;
+    this.#bytes = bytes;
     this.#sent = sent;
   }
 
   /** Decoded when somebody asks for it: most outputs go by the status. */
   get body(): string {
-    this.#body ??= this.#kept.toString('utf8', 0, this.#length);
+    this.#body ??= this.#bytes.toString();
     return this.#body;
   }
 

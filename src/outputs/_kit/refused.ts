@@ -13,7 +13,7 @@ import { excerptOf } from './http.ts';
  */
 export function outcomesIn(response: HttpResponse, count: number): JsonObject {
   const { body } = response;
-  if (count > 1 && isShort(response)) throw outcomesUnknown(response);
+  if (count > 1 && response.isCut) throw outcomesUnknown(response);
   if (!/^\s*\{/.test(body)) return {};
   try {
     const value = JSON.parse(body) as JsonValue;
@@ -22,12 +22,6 @@ export function outcomesIn(response: HttpResponse, count: number): JsonObject {
     if (count > 1) throw outcomesUnknown(response);
     return {};
   }
-}
-
-/** Whether a body has fewer bytes than its head promised. */
-export function isShort({ headers, body }: HttpResponse): boolean {
-  // Where bytes are no UTF-8, the text has more of them.
-  return Number(headers['content-length']) > Buffer.byteLength(body);
 }
 
 /** For an answer that should say which alerts were taken, and does not: they are sent again. */

@@ -2,7 +2,7 @@ import type { Alert, HttpResponse } from '../../core/contract.ts';
 import type { AwsContext, AwsRequest } from '../_kit/aws/define.ts';
 import { atService, serviceUrl } from '../_kit/aws/endpoint.ts';
 import { settleNamed } from '../_kit/aws/entries.ts';
-import { isShort, outcomesUnknown } from '../_kit/refused.ts';
+import { outcomesUnknown } from '../_kit/refused.ts';
 import { truncateBytes } from '../_kit/text.ts';
 import { toAttributes } from './attributes.ts';
 import { ILLEGAL, MAX_MESSAGE } from './text.ts';
@@ -56,7 +56,7 @@ export function call(
 /** docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html, "Response Elements". */
 export function verdict(response: HttpResponse, alerts: readonly Alert[], batched: boolean): void {
   if (!batched) return;
-  if (isShort(response) || isCutXml(response.body)) throw outcomesUnknown(response);
+  if (response.isCut || isCutXml(response.body)) throw outcomesUnknown(response);
   const failed = membersOf('Failed', response.body).map(textOf => ({
     id: textOf('Id'),
     code: textOf('Code'),

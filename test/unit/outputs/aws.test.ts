@@ -137,6 +137,11 @@ describe('an answer to a batch', () => {
         name: 'RetriableError',
         message: expect.stringContaining('the answer does not say which alerts were taken'),
       });
+      sink.reply = (_request, socket) => {
+        const chunk = length === 0 ? '' : `${length.toString(16)}\r\n${body.slice(0, length)}\r\n`;
+        socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}`);
+      };
+      expect((await sendAll(definition)).error).toBeInstanceOf(RetriableError);
       // Its length does not tell.
       if (length === 0) continue;
       sink.reply = always(200, body.slice(0, length));

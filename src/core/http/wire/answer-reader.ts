@@ -8,8 +8,6 @@ import { WireError } from './failure.ts';
 
 /** Told of an answer as it is read. Chunks are only lent for the time of the call. */
 export interface AnswerSink {
-  /** A 2xx has been said, and its headers have not all come: they may follow. */
-  accepted(status: number): void;
   head(status: number, headers: IncomingHttpHeaders): void;
   data(chunk: Buffer): void;
   /**
@@ -107,7 +105,7 @@ export class AnswerReader {
     }
     if (end < 0) {
       this.#kept = Buffer.from(all.subarray(start));
-      this.#readStatus(this.#kept);
+      this.#checkStatus(this.#kept);
       return bytes.length;
     }
     this.#kept = undefined;
@@ -116,17 +114,15 @@ export class AnswerReader {
     return kept ? from + end - kept.length : end;
   }
 
-  /** An answer counts from its status line on, should the headers stall or break off. @throws WireError */
-  #readStatus(head: Buffer): void {
+  /** Looks at what has come of a head: the rest may never come. @throws WireError when it is none */
+  #checkStatus(head: Buffer): void {
     if (this.#hasStatus) return;
     // Something else than HTTP is told from its first bytes; it may wait for us to speak, and never end its line.
     if (!'HTTP/1.'.startsWith(head.toString('latin1', 0, 7))) throw notHttp();
     const lineEnd = head.indexOf(LF);
     if (lineEnd < 0) return;
     this.#hasStatus = true;
-    const { status } = readStatusLine(head.toString('latin1', 0, lineEnd).replace(/\r$/, ''));
-    // What any other status asks for stands in its headers: where to go instead, how long to wait.
-    if (status >= 200 && status < 300) this.#sink.accepted(status);
+    readStatusLine(head.toString('latin1', 0, lineEnd).replace(/\r$/, ''));
   }
 
   /** Tells what has come of a head that goes on for too long. @throws WireError */

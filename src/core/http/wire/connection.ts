@@ -16,7 +16,6 @@ export interface AnswerHandler {
   readonly isLong?: boolean;
   /** Called again, with another controller, when a request that has waited for a connection goes out. */
   onRequestStart(controller: Controller): void;
-  /** Of a 2xx perhaps twice: without the headers when they are late, then with them. */
   onResponseStart(controller: Controller, status: number, headers: IncomingHttpHeaders): void;
   /** The chunk is only lent for the time of the call. */
   onResponseData(controller: Controller, chunk: Buffer): void;
@@ -76,8 +75,7 @@ export class Connection implements AnswerSink, Controller {
   #handler: AnswerHandler | undefined;
   /** What was sent over the kept connection, as long as nothing has come back. */
   #unanswered: Buffer | string | undefined;
-  /** The status has come: the rest is to follow soon. */
-  #hasStatus = false;
+  #hasHead = false;
   #isOpen = false;
   #isGone = false;
   #failure: Error | undefined;
@@ -117,7 +115,7 @@ export class Connection implements AnswerSink, Controller {
   /** Sends an encoded request: bytes, or text in Latin-1. The connection must be ready and without one. */
   send(request: Buffer | string, handler: AnswerHandler): void {
     this.#handler = handler;
-    this.#hasStatus = false;
+    this.#hasHead = false;
     this.#unanswered = this.isKept ? request : undefined;
     this.isKept = true;
     handler.onRequestStart(this);
@@ -142,13 +140,8 @@ export class Connection implements AnswerSink, Controller {
     this.#socket.destroySoon();
   }
 
-  accepted(status: number): void {
-    this.#hasStatus = true;
-    this.#handler?.onResponseStart(this, status, {});
-  }
-
   head(status: number, headers: IncomingHttpHeaders): void {
-    this.#hasStatus = true;
+    this.#hasHead = true;
     const hint = headers['keep-alive'];
     if (hint !== undefined) {
       const seconds = /timeout=(\d{1,6})/i.exec(String(hint))?.[1];
@@ -221,11 +214,11 @@ export class Connection implements AnswerSink, Controller {
       this.abort(error as Error);
       return false;
     }
-    if (this.#handler && this.#hasStatus) this.#watch();
+    if (this.#handler && this.#hasHead) this.#watch();
     return true;
   }
 
-  /** The rest of an answer has to come in time, and the rest of a request to go. */
+  /** The rest of a body has to come in time, and the rest of a request to go. */
   #watch(): void {
     if (this.#stall) {
       if (this.#handler?.isLong) this.#stall.refresh();

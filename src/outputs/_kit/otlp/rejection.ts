@@ -3,7 +3,7 @@ import type { HttpResponse } from '../../../core/contract.ts';
 import { isJsonObject } from '../../../core/json.ts';
 import { excerptOf } from '../http.ts';
 import { decode } from '../protobuf.ts';
-import { isShort, outcomesIn, outcomesUnknown } from '../refused.ts';
+import { outcomesIn, outcomesUnknown } from '../refused.ts';
 import { EXPORT_RESPONSE } from './messages.ts';
 
 /** What a receiver that took a request would not take of it. */
@@ -59,7 +59,7 @@ const COUNTED = /^\n[^\0-\x7f]*[\0-\x7f]\x08([^\0-\x7f]*[\0-\x7f])(?:\x12[^\0-\x
 function textInProtobuf(response: HttpResponse, count: number): string | undefined {
   const match = COUNTED.exec(response.body);
   if (match) return match[1] === '\0' ? undefined : response.body.slice(match[0].length);
-  if (count > 1 && isShort(response)) throw outcomesUnknown(response);
+  if (count > 1 && response.isCut) throw outcomesUnknown(response);
   return undefined;
 }
 

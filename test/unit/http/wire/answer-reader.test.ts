@@ -17,9 +17,6 @@ function readIn(
 } {
   const told: ReturnType<typeof readIn> = { body: '', calls: [] };
   const reader = new AnswerReader({
-    accepted: status => {
-      told.status = status;
-    },
     head: (status, headers) => {
       told.calls.push('head');
       told.status = status;
@@ -219,18 +216,6 @@ test.each([
 });
 
 test.each([
-  'HTTP/1.1 200 OK\r\n',
-  'HTTP/1.1 202\n',
-  'HTTP/1.1 103 X\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-',
-])('a 2xx counts although its headers break off: %j', text => {
-  for (const cuts of [[], Array.from(text, (_char, index) => index)]) {
-    const told = readIn(text, cuts, { ends: true });
-    expect([200, 202]).toContain(told.status);
-    expect(told.failure).toBe('WIRE_CLOSED');
-  }
-});
-
-test.each([
   ['headers', 'x: y\r\n'.repeat(20_000)],
   ['a header', `x: ${'y'.repeat(80_000)}`],
 ])('a status counts although its %s have no end, with the headers before', (_name, lines) => {
@@ -306,7 +291,7 @@ describe('no answer', () => {
   });
 
   test('is what comes unasked', () => {
-    const reader = new AnswerReader({ accepted: () => {}, head: () => {}, data: () => {}, end: () => {} });
+    const reader = new AnswerReader({ head: () => {}, data: () => {}, end: () => {} });
     expect(() => reader.read(Buffer.from('HTTP/1.1 408 X\r\n\r\n'))).toThrow('more came');
     reader.close();
   });
