@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { SpoolLockedError } from '../../src/core/spool/contract.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
@@ -91,4 +91,33 @@ test('a folder has one owner; the next may have it as soon as the owner is gone'
   await spool.close();
   await (await open(path)).close();
   await closed;
+});
+
+test('a folder has one owner on a disk that takes no writes, too', async () => {
+  const path = join(root, 'full');
+  await (await open(path)).close();
+  // No file of the child may grow: what it would write for its lock is refused.
+  const code = `
+    const { lockFolder } = await import(${JSON.stringify(new URL('../../src/core/spool/disk/lock.ts', import.meta.url).href)});
+    await lockFolder(process.argv[1], { warn: (_, message) => console.log(message) });
+    console.log('has it');
+    setInterval(() => {}, 1000);
+  `;
+  const limited = [
+    '-c',
+    'ulimit -f 0; exec "$@"',
+    'sh',
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    code,
+    path,
+  ];
+  const child = spawn('sh', limited, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [line] = await once(createInterface(child.stdout!), 'line');
+  expect(line).toBe('has it');
+  await expect(open(path)).rejects.toThrow(SpoolLockedError);
+  await kill(child);
+  await (await open(path)).close();
 });
