@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { AlertTooLargeError } from '../../src/core/spool/contract.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
-import { numbered, realClock, SPOOL } from '../support/spool.ts';
+import { drain, numbered, numberOf, realClock, SPOOL } from '../support/spool.ts';
 import { runSpoolSuite } from './suite.ts';
 
 runSpoolSuite('memory', (overrides, clock) =>
@@ -19,5 +20,20 @@ test('memory stays within its bytes however many alerts nobody reads', async () 
   expect(spool.stats().memoryBytes).toBeLessThanOrEqual(100_000);
   expect(spool.stats().entries + consumer.stats().dropped).toBe(1000);
   expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+  await spool.close();
+});
+
+test('an alert larger than the whole log is refused, and pushes no others out', async () => {
+  const spool = await openSpool(
+    { ...SPOOL, maxBytes: 100_000 },
+    { clock: realClock, log: recordingLogger() },
+  );
+  const consumer = spool.consumer('a');
+  for (let number = 1; number <= 50; number++) await spool.append([numbered(number)]);
+  const large = numbered(51, 'x'.repeat(100_000));
+  await expect(spool.append([numbered(52), large])).rejects.toThrow(AlertTooLargeError);
+  expect(consumer.stats()).toMatchObject({ depth: 50, dropped: 0 });
+  await spool.append([numbered(53)]);
+  expect((await drain(consumer)).map(numberOf)).toEqual([...Array.from({ length: 50 }, (_, i) => i + 1), 53]);
   await spool.close();
 });

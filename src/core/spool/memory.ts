@@ -4,6 +4,7 @@ import type { SpoolConfig } from '../config/types.ts';
 import type { Clock, Logger } from '../contract.ts';
 import { Consumers } from './consumers.ts';
 import {
+  AlertTooLargeError,
   type Consumer,
   type DeadLetters,
   type Entry,
@@ -73,6 +74,10 @@ export class MemorySpool implements Spool, LogReader {
 
   append(alerts: readonly Alert[]): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('the spool is closed'));
+    const { maxBytes } = this.#config;
+    if (alerts.some(alert => alert.byteLength > maxBytes)) {
+      return Promise.reject(new AlertTooLargeError(`an alert of more than ${maxBytes} bytes`));
+    }
     const appendedAt = stampAfter(this.#lastAt, this.#clock.now());
     const entries: Entry[] = alerts.map((alert, index) => ({
       offset: this.nextOffset + index,

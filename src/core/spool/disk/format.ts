@@ -9,6 +9,11 @@ export const RECORD_HEADER_BYTES = 24;
 /** A record that claims more is damaged. */
 export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
 
+/** Bytes of the largest payload in a log of at most `maxBytes`: a larger one would have to push out all others, and itself. */
+export function largestPayload(maxBytes: number): number {
+  return Math.min(MAX_PAYLOAD_BYTES, maxBytes - SEGMENT_HEADER_BYTES - RECORD_HEADER_BYTES);
+}
+
 const MAGIC = Buffer.from('TIERCEL\n');
 /** Starts each record. 0xf5 stands in no UTF-8 text, so no alert can hold it. */
 const MARKER = Buffer.from([0xf5, 0x54]);

@@ -22,7 +22,7 @@ import type { Chunk, LogReader } from '../log-reader.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { Cleaner } from './cleaner.ts';
 import { CursorKeeper } from './cursor-keeper.ts';
-import { MAX_PAYLOAD_BYTES } from './format.ts';
+import { largestPayload } from './format.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { DiskLog } from './log.ts';
 import type { SetAside } from './set-aside.ts';
@@ -54,6 +54,8 @@ export interface DiskSpoolParts {
 export class DiskSpool implements Spool, LogReader {
   readonly deadLetters: DeadLetters & { close(): void };
   readonly #config: SpoolConfig;
+  /** Bytes of the largest alert there is room for. */
+  readonly #largest: number;
   readonly #parts: DiskSpoolParts;
   readonly #disk: DiskLog;
   readonly #newest: WriteBehind;
@@ -72,6 +74,7 @@ export class DiskSpool implements Spool, LogReader {
 
   constructor(config: SpoolConfig, parts: DiskSpoolParts) {
     this.#config = config;
+    this.#largest = largestPayload(config.maxBytes);
     this.#parts = parts;
     this.#disk = parts.disk;
     this.#lastAt = parts.disk.lastAt ?? 0;
@@ -130,8 +133,8 @@ export class DiskSpool implements Spool, LogReader {
     if (alerts.length === 0) return Promise.resolve();
     let bytes = 0;
     for (const alert of alerts) {
-      if (alert.byteLength > MAX_PAYLOAD_BYTES) {
-        return Promise.reject(new AlertTooLargeError(`an alert of more than ${MAX_PAYLOAD_BYTES} bytes`));
+      if (alert.byteLength > this.#largest) {
+        return Promise.reject(new AlertTooLargeError(`an alert of more than ${this.#largest} bytes`));
       }
       bytes += recordBytes({ alert });
     }
