@@ -164,7 +164,7 @@ describe('a disk that refuses', () => {
 
   test('memory holds what cannot be written up to its limit; then nothing more is taken', async () => {
     const files = new MemoryFiles();
-    const spool = await openOn(files, { memoryBytes: 50_000 });
+    const spool = await openOn(files, { memoryBytes: 50_000, overflow: 'reject' });
     const consumer = spool.consumer('a');
     refusing(files, 'ENOSPC', ['write']);
     let taken = 0;

@@ -15,10 +15,14 @@ export class MemoryFiles implements FileSystem {
   readonly changes: Change[] = [];
   /** Asked before each operation; an error that it returns is thrown. */
   refuse: (operation: Operation, path: string) => Error | undefined = () => undefined;
+  /** Bytes that there is space for; beyond it, a write is refused. */
+  capacity = Number.POSITIVE_INFINITY;
   /** Most bytes taken by one write. */
   shortWrite = Number.POSITIVE_INFINITY;
   #paths = new Map<number, string>();
   #nextFd = 3;
+  /** Sizes of files that were removed and are still open: as on a real disk, they take space. */
+  #removed = new Map<number, number>();
 
   /** The files as a crash after `count` changes leaves them; of the next one, if it is a write, some bytes. */
   crashed(count: number, torn = 0): MemoryFiles {
@@ -64,6 +68,7 @@ export class MemoryFiles implements FileSystem {
 
   close(fd: number): void {
     if (!this.#paths.delete(fd)) throw new Error('closed twice');
+    this.#removed.delete(fd);
   }
 
   size(fd: number): number {
@@ -85,6 +90,9 @@ export class MemoryFiles implements FileSystem {
   write(fd: number, buffer: Buffer, from: number, length: number, position: number): number {
     const path = this.#path(fd);
     this.#ask('write', path);
+    if (this.capacity < Number.POSITIVE_INFINITY && this.#used() + length > this.capacity) {
+      throw fileError('ENOSPC');
+    }
     const count = Math.min(length, this.shortWrite);
     this.#apply({ kind: 'write', path, bytes: Buffer.from(buffer.subarray(from, from + count)), position });
     return count;
@@ -118,8 +126,16 @@ export class MemoryFiles implements FileSystem {
 
   unlink(path: string): void {
     this.#ask('unlink', path);
-    this.#file(path);
+    const { length } = this.#file(path);
+    for (const [fd, open] of this.#paths) if (open === path) this.#removed.set(fd, length);
     this.#apply({ kind: 'unlink', path });
+  }
+
+  #used(): number {
+    let bytes = 0;
+    for (const { length } of this.contents.values()) bytes += length;
+    for (const length of this.#removed.values()) bytes += length;
+    return bytes;
   }
 
   #apply(change: Change): void {

@@ -131,13 +131,17 @@ export class Consumers {
     return lowest;
   }
 
-  /** The log begins at `first` now: who has not read that far is moved there. Output → entries it lost. */
-  moveForward(first: number): Map<string, number> {
+  /**
+   * The log has lost what is before `first`, or of it what is at or behind `from`: who stands there is moved to
+   * `first`. Output → entries it lost.
+   */
+  moveForward(first: number, from = 0): Map<string, number> {
     const lost = new Map<string, number>();
     for (const cursor of this.#cursors.values()) {
       if (cursor.next >= first) continue;
-      const count = first - cursor.next - this.#options.reader.missing(cursor.next, first);
-      cursor.next = first;
+      const start = Math.max(cursor.next, from);
+      const count = first - start - this.#options.reader.missing(start, first);
+      if (cursor.next >= from) cursor.next = first;
       cursor.dropped += count;
       if (count > 0 && cursor.removedAt === undefined) lost.set(cursor.name, count);
     }

@@ -23,7 +23,7 @@ export class DropReport {
     if (this.#lost.size === 0 || this.#limit.pass() === undefined) return;
     this.#log.warn(
       { dropped: Object.fromEntries(this.#lost) },
-      'the spool is full or its alerts too old: alerts that outputs had not read were dropped',
+      'the spool or its disk is full, or its alerts are too old: alerts that outputs had not read were dropped',
     );
     this.#lost = new Map();
   }

@@ -2,7 +2,7 @@
 import type { Logger } from '../../contract.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { CheckpointTimer } from './checkpoint-timer.ts';
-import { errorCode } from './files.ts';
+import { errorCode, isDiskFull } from './files.ts';
 
 const BACKUP_INTERVAL_MS = 10_000;
 
@@ -13,6 +13,8 @@ export interface CursorKeeperOptions {
   text(): string;
   /** Called before each checkpoint. */
   due(): void;
+  /** Makes some space on a full disk; false when there is none to make. */
+  free(): boolean;
 }
 
 export class CursorKeeper {
@@ -62,7 +64,8 @@ export class CursorKeeper {
   /** Writes the cursors down; a failure is told of once and tried again. */
   checkpoint(): void {
     this.#options.due();
-    const error = this.save();
+    let error = this.save();
+    if (isDiskFull(error) && this.#options.free()) error = this.save();
     if (error === undefined) {
       this.#isFaultTold = false;
       return;

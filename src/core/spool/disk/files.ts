@@ -117,6 +117,12 @@ export async function readFully(
   return done;
 }
 
+/** Whether a file error says that there is no space, on the device or in the quota. */
+export function isDiskFull(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
 /** The code of a file error, for the log; the message would name the path, which may tell too much. */
 export function errorCode(error: unknown): string {
   const { code, message } = error as { code?: unknown; message?: unknown };

@@ -136,7 +136,7 @@ export class DiskLog {
     for (let left = count; left > 0; left--) {
       const segment = this.segments.first;
       if (!segment) return;
-      if (segment === this.segments.last) this.#writer.retire();
+      this.#writer.letGo(segment);
       this.segments.shift();
       try {
         this.#files.unlink(segment.path);

@@ -123,6 +123,8 @@ export class SegmentReader {
   }
 
   #noteBad(segment: Segment, scan: ScanResult, bytes: Buffer, start: number): void {
+    // What is dropped meanwhile may be cut off while it is read.
+    if (!this.#segments.has(segment)) return;
     for (const stretch of scan.bad) {
       const found = segment.noteBad(stretch);
       if (found === 'known') continue;

@@ -35,6 +35,8 @@ const SYNC_DELAY_MS = 1_000;
 const TRIM_INTERVAL_MS = 30_000;
 /** Most entries in one piece that is handed to a reader from memory. */
 const CHUNK_ENTRIES = 256;
+/** Space that is made on a full disk for the cursors. */
+const CURSOR_BYTES = 64 * 1024;
 
 /** The parts of a disk spool, opened. */
 export interface DiskSpoolParts {
@@ -82,6 +84,9 @@ export class DiskSpool implements Spool, LogReader {
       disk: parts.disk,
       log: parts.log,
       memoryBytes: config.memoryBytes,
+      mayDrop: config.overflow === 'drop-oldest',
+      free: (bytes, unread) => this.#cleaner.free(bytes, unread),
+      dropped: (from, to) => this.#drops.add(this.#consumers.moveForward(to, from)),
       prepare: () => this.#cursors.saveNew(),
       recovered: () => void this.#syncs.run(),
     });
@@ -92,6 +97,7 @@ export class DiskSpool implements Spool, LogReader {
       log: parts.log,
       text: () => serialiseCursors(this.nextOffset, this.#consumers.values()),
       due: () => this.#evict(),
+      free: () => this.#cleaner.free(CURSOR_BYTES),
     });
     this.#syncs = new SyncLoop(
       () => this.#sync(),
@@ -109,10 +115,11 @@ export class DiskSpool implements Spool, LogReader {
     this.#cleaner = new Cleaner({
       config,
       clock: parts.clock,
+      log: parts.log,
       disk: parts.disk,
       consumers: this.#consumers,
       drops: this.#drops,
-      saveCursors: () => void this.#cursors.save(),
+      saveCursors: () => this.#cursors.save(),
     });
     if (parts.cursors) this.#consumers.restore(parts.cursors);
     this.#drops.add(this.#consumers.moveForward(this.firstOffset));
@@ -221,7 +228,7 @@ export class DiskSpool implements Spool, LogReader {
     const entries: Entry[] = [];
     for (const alert of alerts) entries.push({ offset: tail.next + entries.length, appendedAt, alert });
     // What could not be written holds memory: when there is too much of it, nothing more is taken.
-    if (newest.fault && !newest.write() && !newest.makeRoom(entries, this.#consumers.lowest(tail.next))) {
+    if (newest.fault && !newest.admit(entries, this.#consumers.lowest(tail.next))) {
       const message = `${newest.fault}, and there is no room left in memory`;
       return Promise.reject(new SpoolFaultError(message, { isTaken: false }));
     }

@@ -2,8 +2,9 @@
 import type { Logger } from '../../contract.ts';
 import type { Entry } from '../contract.ts';
 import { memoryCost, Tail } from '../tail.ts';
-import { errorCode } from './files.ts';
+import { errorCode, isDiskFull } from './files.ts';
 import type { DiskLog } from './log.ts';
+import { recordBytes } from './writer.ts';
 
 /**
  * Entries that everybody has read stay up to this much, for whoever looks at the newest. More would outlive the
@@ -12,14 +13,24 @@ import type { DiskLog } from './log.ts';
 const SLACK_BYTES = 64 * 1024;
 /** How soon a disk that refused is tried again. */
 const RECHECK_MS = 1_000;
+/** A disk that is full for longer is taken for one that stays so: then alerts may go that an output has not read. */
+const PATIENCE_MS = 10_000;
+/** Space to make on a full disk beyond the next alert: for blocks, cursors, a new segment. */
+const SPARE_BYTES = 64 * 1024;
 
 export interface WriteBehindOptions {
   disk: DiskLog;
   log: Logger;
   /** Most bytes of entries in memory, counted as `memoryCost` does. */
   memoryBytes: number;
+  /** Entries that an output has not read may be dropped for new ones. */
+  mayDrop: boolean;
   /** Done before each write; what went wrong, if anything. */
   prepare(): unknown;
+  /** Drops the oldest segments that come to so many bytes, `unread` ones only when told so; false when there are none. */
+  free(bytes: number, unread?: 'unread'): boolean;
+  /** Told before the entries from..to-1 go that were in memory only. */
+  dropped(from: number, to: number): void;
   /** Told when the disk takes writes after a fault. */
   recovered(): void;
 }
@@ -28,6 +39,10 @@ export class WriteBehind {
   readonly tail: Tail;
   readonly #options: WriteBehindOptions;
   #fault: string | undefined;
+  /** Since when, on the monotonic clock. */
+  #faultAt = 0;
+  /** Unread entries were dropped for the disk, and it took nothing for it: no more of them go until it does. */
+  #isDropInVain = false;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -48,18 +63,60 @@ export class WriteBehind {
 
   /** Writes everything in memory that is not on disk; false when the disk refuses. */
   write(): boolean {
-    const { disk, log, prepare } = this.#options;
-    const error = prepare() ?? (this.unwritten > 0 ? disk.write(this.tail.from(disk.end)) : undefined);
+    const hasWaited = this.#fault !== undefined && performance.now() - this.#faultAt >= PATIENCE_MS;
+    return this.#write(hasWaited && !this.#isClosed);
+  }
+
+  /**
+   * Whether entries can be taken while the disk refuses: it has recovered, or memory is free or can be freed for them.
+   * @param settled everything below is done with
+   */
+  admit(entries: readonly Entry[], settled: number): boolean {
+    if (this.write() || this.#makeRoom(entries, settled)) return true;
+    if (!this.#options.mayDrop) return false;
+    return (!this.#isDropInVain && this.#write(true)) || this.#makeRoom(entries, this.tail.next);
+  }
+
+  #write(mayDrop: boolean): boolean {
+    const { log } = this.#options;
+    let error = this.#tryWrite();
+    while (isDiskFull(error) && this.#free(mayDrop)) error = this.#tryWrite();
     if (error === undefined) {
       if (this.#fault) log.info({}, 'the disk takes writes again');
       this.#fault = undefined;
       return true;
     }
     const fault = describeFault(error);
-    if (!this.#fault) log.error({ fault }, 'alerts cannot be written to disk; they go out from memory only');
+    if (!this.#fault) {
+      this.#faultAt = performance.now();
+      log.error({ fault }, 'alerts cannot be written to disk; they go out from memory only');
+    }
     this.#fault = fault;
     this.recheckLater();
     return false;
+  }
+
+  /** What the disk says against it. */
+  #tryWrite(): unknown {
+    const { disk, prepare } = this.#options;
+    const refusal = prepare();
+    if (refusal !== undefined) return refusal;
+    if (this.unwritten === 0) return undefined;
+    const { end } = disk;
+    const error = disk.write(this.tail.from(end));
+    if (disk.end > end) this.#isDropInVain = false;
+    return error;
+  }
+
+  /** Makes space on a full disk for the next entry; false when nothing may go for it. */
+  #free(mayDrop: boolean): boolean {
+    const { disk, free, mayDrop: isAllowed } = this.#options;
+    const next = this.tail.get(disk.end);
+    const bytes = SPARE_BYTES + (next ? recordBytes(next) : 0);
+    if (free(bytes)) return true;
+    if (!mayDrop || !isAllowed || this.#isDropInVain || !free(bytes, 'unread')) return false;
+    this.#isDropInVain = true;
+    return true;
   }
 
   /** Takes a look, in a while, at whether the disk that refused has recovered. */
@@ -68,7 +125,10 @@ export class WriteBehind {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       // A write of its own: with nothing to write, the rest would prove nothing.
-      if (this.#options.disk.probe() !== undefined) this.recheckLater();
+      const error = this.#options.disk.probe();
+      const isStuck =
+        error !== undefined && !(isDiskFull(error) && (this.unwritten > 0 || this.#free(false)));
+      if (isStuck) this.recheckLater();
       else if (this.write()) this.#options.recovered();
     }, RECHECK_MS);
     this.#timer.unref();
@@ -76,17 +136,18 @@ export class WriteBehind {
 
   /**
    * Frees memory for entries that may not get to the disk; false when there is none.
-   * @param settled everything below is done with
+   * @param to everything below may go
    */
-  makeRoom(entries: readonly Entry[], settled: number): boolean {
-    const { disk, memoryBytes } = this.#options;
+  #makeRoom(entries: readonly Entry[], to: number): boolean {
+    const { disk, memoryBytes, dropped } = this.#options;
     const { tail } = this;
     let cost = 0;
     for (const entry of entries) cost += memoryCost(entry);
+    if (cost > memoryBytes) return false;
     const isOver = () => tail.bytes + cost > memoryBytes;
-    while (isOver() && tail.first < disk.end) tail.shift();
-    while (isOver() && tail.first < settled) {
-      tail.shift();
+    while (isOver() && tail.first < Math.max(to, disk.end)) tail.shift();
+    if (tail.first > disk.end) {
+      dropped(disk.end, tail.first);
       disk.skipTo(tail.first);
     }
     return !isOver();

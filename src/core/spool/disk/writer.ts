@@ -31,6 +31,8 @@ export class SegmentWriter {
   #fd: number | undefined;
   /** Files of older segments, not synced yet. */
   #retired: number[] = [];
+  /** The files that are open, those being synced among them. */
+  readonly #open = new Map<number, Segment>();
   #isSynced = true;
   #isFolderSynced = true;
   #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -43,7 +45,9 @@ export class SegmentWriter {
   resume(): void {
     const { files, segments } = this.#options;
     try {
-      if (segments.last) this.#fd = files.open(segments.last.path, 'r+');
+      if (!segments.last) return;
+      this.#fd = files.open(segments.last.path, 'r+');
+      this.#open.set(this.#fd, segments.last);
     } catch {
       // A new segment will do.
     }
@@ -71,6 +75,20 @@ export class SegmentWriter {
     this.#fd = undefined;
   }
 
+  /** The segment goes: nothing more is written to it, and its file, should it be open, takes no more room. */
+  letGo(segment: Segment): void {
+    for (const [fd, open] of this.#open) {
+      if (open !== segment) continue;
+      if (fd === this.#fd) this.retire();
+      try {
+        // Removing its name would free nothing before it is closed, and it may be on its way to the device.
+        this.#options.files.truncate(fd, 0);
+      } catch {
+        // It is closed with the next sync.
+      }
+    }
+  }
+
   /** Brings everything written so far to the device. To be called again only when it has ended. */
   async sync(): Promise<void> {
     const { files, folder } = this.#options;
@@ -79,7 +97,7 @@ export class SegmentWriter {
       await files.datasync(fd).catch(error => {
         failure ??= error;
       });
-      files.close(fd);
+      this.#close(fd);
     }
     const fd = this.#fd;
     if (fd !== undefined && !this.#isSynced) {
@@ -89,7 +107,7 @@ export class SegmentWriter {
         // The kernel may have let go of what it could not write: asking again would prove nothing.
         if (this.#fd === fd) this.#fd = undefined;
         else this.#retired = this.#retired.filter(retired => retired !== fd);
-        files.close(fd);
+        this.#close(fd);
       });
     }
     if (!this.#isFolderSynced) {
@@ -105,7 +123,12 @@ export class SegmentWriter {
   /** Closes the files. */
   close(): void {
     this.retire();
-    for (const fd of this.#retired.splice(0)) this.#options.files.close(fd);
+    for (const fd of this.#retired.splice(0)) this.#close(fd);
+  }
+
+  #close(fd: number): void {
+    this.#open.delete(fd);
+    this.#options.files.close(fd);
   }
 
   #isFull(entry: Entry): boolean {
@@ -128,12 +151,24 @@ export class SegmentWriter {
       writeFully(files, fd, encodeSegmentHeader(header), SEGMENT_HEADER_BYTES, 0);
     } catch (error) {
       files.close(fd);
+      this.#remove(path);
       throw error;
     }
     this.#fd = fd;
     this.#isSynced = false;
     this.#isFolderSynced = false;
-    segments.push(new Segment(path, offset, appendedAt, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES));
+    const segment = new Segment(path, offset, appendedAt, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES);
+    segments.push(segment);
+    this.#open.set(fd, segment);
+  }
+
+  /** Removes a segment that could not be begun: the next one may have another name. */
+  #remove(path: string): void {
+    try {
+      this.#options.files.unlink(path);
+    } catch {
+      // The next start removes it or sets it aside.
+    }
   }
 
   /** Writes as many records as go into one call; the index of the first that is not written. */

@@ -1,0 +1,232 @@
+/** The disk driver on a disk with too little space: what nobody needs goes first, and no output holds another back. */
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type Consumer, type Spool, SpoolFaultError } from '../../src/core/spool/contract.ts';
+import { recordingLogger } from '../support/logger.ts';
+import { fileError, MemoryFiles } from '../support/memory-files.ts';
+import { drain, numbered, numberOf, openOn } from '../support/spool.ts';
+
+const TEXT = 'x'.repeat(1000);
+
+/** How an append of one alert went. */
+type Outcome = 'durable' | 'in memory' | 'refused';
+
+async function append(spool: Spool, number: number): Promise<Outcome> {
+  try {
+    await spool.append([numbered(number, TEXT)]);
+    return 'durable';
+  } catch (error) {
+    expect(error).toBeInstanceOf(SpoolFaultError);
+    return (error as SpoolFaultError).isTaken ? 'in memory' : 'refused';
+  }
+}
+
+/** Takes all there is without waiting and settles it. */
+function settle(consumer: Consumer): number[] {
+  const deliveries = consumer.take(1000);
+  for (const delivery of deliveries) delivery.ack();
+  return deliveries.map(numberOf);
+}
+
+function refuseWrites(files: MemoryFiles, code: string): void {
+  files.refuse = operation => (operation === 'write' ? fileError(code) : undefined);
+}
+
+const upTo = (count: number, from = 1) =>
+  Array.from({ length: count - from + 1 }, (_, index) => from + index);
+
+describe('a disk full of history', () => {
+  test.each([16 * 1024, 1024 * 1024])(
+    'the oldest history goes and every alert is taken (segments of %d bytes)',
+    async segmentBytes => {
+      const files = new MemoryFiles();
+      const log = recordingLogger();
+      const spool = await openOn(files, { segmentBytes }, { log });
+      const consumer = spool.consumer('a');
+      files.capacity = 200_000;
+      for (const number of upTo(600)) {
+        expect(await append(spool, number), `alert ${number}`).toBe('durable');
+        expect(settle(consumer)).toEqual([number]);
+      }
+      expect(spool.stats()).toMatchObject({ fault: undefined, setAside: 0 });
+      expect(consumer.stats()).toMatchObject({ depth: 0, dropped: 0 });
+      const told = log.lines.filter(({ message }) => message.includes('the disk is full'));
+      expect(told).toHaveLength(1);
+      expect(told[0]!.fields.bytes).toBeGreaterThan(0);
+      expect(log.lines.filter(({ level }) => level === 'error')).toEqual([]);
+      await append(spool, 601);
+      await spool.close();
+      const again = await openOn(files.copyAll());
+      expect((await drain(again.consumer('a'))).map(numberOf)).toEqual([601]);
+      expect(again.consumer('a2').stats().dropped).toBe(0);
+      await again.close();
+    },
+  );
+
+  test('a quota counts as well, and only as much goes as is needed', async () => {
+    const files = new MemoryFiles();
+    const spool = await openOn(files, { segmentBytes: 16 * 1024 });
+    const consumer = spool.consumer('a');
+    for (const number of upTo(300)) {
+      await append(spool, number);
+      settle(consumer);
+    }
+    const { bytes } = spool.stats();
+    files.refuse = operation =>
+      operation === 'write' && spool.stats().bytes === bytes ? fileError('EDQUOT') : undefined;
+    expect(await append(spool, 301)).toBe('durable');
+    expect(spool.stats().bytes).toBeLessThan(bytes);
+    expect(spool.stats().bytes).toBeGreaterThan(bytes - 128 * 1024);
+    await spool.close();
+  });
+
+  test('what is settled only later makes room without a new alert', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const files = new MemoryFiles();
+    const spool = await openOn(files, { segmentBytes: 16 * 1024, overflow: 'reject' });
+    const consumer = spool.consumer('a');
+    files.capacity = 100_000;
+    let number = 1;
+    for (let outcome: Outcome = 'durable'; outcome === 'durable'; number++) {
+      const appended = append(spool, number);
+      await vi.advanceTimersByTimeAsync(1);
+      outcome = await appended;
+    }
+    expect(spool.stats().fault).toContain('ENOSPC');
+    expect(settle(consumer)).toEqual(upTo(number - 1));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(spool.stats().fault).toBeUndefined();
+    await spool.close();
+  });
+});
+
+describe('a disk full of what an output has not read', () => {
+  async function fill(overflow: 'drop-oldest' | 'reject', files: MemoryFiles) {
+    const log = recordingLogger();
+    const spool = await openOn(files, { segmentBytes: 16 * 1024, overflow }, { log });
+    const [healthy, dead] = [spool.consumer('healthy'), spool.consumer('dead')];
+    files.capacity = 100_000;
+    let number = 1;
+    for (let outcome: Outcome = 'durable'; outcome === 'durable'; number++) {
+      const appended = append(spool, number);
+      await vi.advanceTimersByTimeAsync(1);
+      outcome = await appended;
+      expect(settle(healthy)).toEqual([number]);
+    }
+    return { spool, log, healthy, dead, taken: number - 1 };
+  }
+
+  test('drop-oldest: nothing goes at first; after ten seconds the oldest does, and all is written', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const files = new MemoryFiles();
+    const { spool, log, dead, taken } = await fill('drop-oldest', files);
+    await vi.advanceTimersByTimeAsync(8_000);
+    expect(dead.stats()).toMatchObject({ depth: taken, dropped: 0 });
+    expect(spool.stats().fault).toContain('ENOSPC');
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(spool.stats().fault).toBeUndefined();
+    const { depth, dropped } = dead.stats();
+    expect(dropped).toBeGreaterThan(0);
+    expect(depth + dropped).toBe(taken);
+    expect(log.lines.find(({ fields }) => 'dropped' in fields)!.fields.dropped).toEqual({ dead: dropped });
+    vi.useRealTimers();
+    await spool.close();
+    const again = await openOn(files.copyAll());
+    expect((await drain(again.consumer('dead'))).map(numberOf)).toEqual(upTo(taken, dropped + 1));
+    await again.close();
+  });
+
+  test('reject: nothing goes, however long it lasts', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const files = new MemoryFiles();
+    const { spool, dead, taken } = await fill('reject', files);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(dead.stats()).toMatchObject({ depth: taken, dropped: 0 });
+    files.capacity = Number.POSITIVE_INFINITY;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(spool.stats().fault).toBeUndefined();
+    vi.useRealTimers();
+    await spool.close();
+  });
+
+  test('where dropping brings no space, no more than one piece of the log goes for it', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const files = new MemoryFiles();
+    const spool = await openOn(files, { segmentBytes: 16 * 1024 });
+    const dead = spool.consumer('dead');
+    for (const number of upTo(300)) {
+      const appended = append(spool, number);
+      await vi.advanceTimersByTimeAsync(1);
+      await appended;
+    }
+    refuseWrites(files, 'ENOSPC');
+    const appended = append(spool, 301);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(await appended).toBe('in memory');
+    expect(dead.stats().depth).toBeGreaterThan(200);
+    vi.useRealTimers();
+    await spool.close();
+  });
+});
+
+describe.each(['ENOSPC', 'EIO'])('a disk that refuses (%s) and a dead output', code => {
+  test('drop-oldest: alerts are taken, the healthy output gets all, the dead one loses the oldest', async () => {
+    const files = new MemoryFiles();
+    const log = recordingLogger();
+    const spool = await openOn(files, { memoryBytes: 100_000 }, { log });
+    const [healthy, dead] = [spool.consumer('healthy'), spool.consumer('dead')];
+    refuseWrites(files, code);
+    for (const number of upTo(200)) {
+      expect(await append(spool, number)).toBe('in memory');
+      expect(settle(healthy)).toEqual([number]);
+    }
+    expect(spool.stats().memoryBytes).toBeLessThanOrEqual(100_000);
+    expect(healthy.stats()).toMatchObject({ depth: 0, dropped: 0 });
+    const { depth, dropped } = dead.stats();
+    expect(depth).toBeGreaterThan(5);
+    expect(depth + dropped).toBe(200);
+    expect(log.lines.find(({ fields }) => 'dropped' in fields)).toMatchObject({
+      level: 'warn',
+      fields: { dropped: { dead: expect.any(Number) } },
+    });
+    files.refuse = () => undefined;
+    expect(await append(spool, 201)).toBe('durable');
+    await spool.close();
+    const again = await openOn(files.copyAll());
+    expect((await drain(again.consumer('dead'))).map(numberOf)).toEqual(upTo(201, dropped + 1));
+    expect((await drain(again.consumer('healthy'))).map(numberOf)).toEqual([201]);
+    await again.close();
+  });
+
+  test('drop-oldest: what the dead output has on disk is older than what goes from memory, and stays', async () => {
+    const files = new MemoryFiles();
+    const spool = await openOn(files, { memoryBytes: 100_000 });
+    const dead = spool.consumer('dead');
+    for (const number of upTo(50)) await append(spool, number);
+    // A fault of the device is not for want of space: nothing on disk goes for it.
+    refuseWrites(files, 'EIO');
+    for (const number of upTo(200, 51)) expect(await append(spool, number)).toBe('in memory');
+    const { depth, dropped } = dead.stats();
+    expect(depth + dropped).toBe(200);
+    files.refuse = () => undefined;
+    const numbers = (await drain(dead)).map(numberOf);
+    expect(numbers).toEqual([...upTo(50), ...upTo(200, 51 + dropped)]);
+    await spool.close();
+  });
+
+  test('reject: alerts beyond the memory are refused, none is dropped', async () => {
+    const files = new MemoryFiles();
+    const spool = await openOn(files, { memoryBytes: 100_000, overflow: 'reject' });
+    const dead = spool.consumer('dead');
+    refuseWrites(files, code);
+    const outcomes: Outcome[] = [];
+    for (const number of upTo(200)) outcomes.push(await append(spool, number));
+    expect(outcomes.at(-1)).toBe('refused');
+    const taken = outcomes.filter(outcome => outcome === 'in memory').length;
+    expect(dead.stats()).toMatchObject({ depth: taken, dropped: 0 });
+    await spool.close();
+  });
+});
