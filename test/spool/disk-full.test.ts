@@ -3,9 +3,10 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Consumer, type Spool, SpoolFaultError } from '../../src/core/spool/contract.ts';
 import { recordingLogger } from '../support/logger.ts';
 import { fileError, MemoryFiles } from '../support/memory-files.ts';
-import { drain, numbered, numberOf, openOn } from '../support/spool.ts';
+import { drain, numbered, numberedTo, numberOf, openOn } from '../support/spool.ts';
 
 const TEXT = 'x'.repeat(1000);
+const LOST = 'alerts that could not be written to disk are lost with this process';
 
 /** How an append of one alert went. */
 type Outcome = 'durable' | 'in memory' | 'refused';
@@ -228,5 +229,34 @@ describe.each(['ENOSPC', 'EIO'])('a disk that refuses (%s) and a dead output', c
     const taken = outcomes.filter(outcome => outcome === 'in memory').length;
     expect(dead.stats()).toMatchObject({ depth: taken, dropped: 0 });
     await spool.close();
+  });
+});
+
+describe('stopping while the disk refuses', () => {
+  test('nothing is called lost that every output has settled', async () => {
+    const files = new MemoryFiles();
+    const log = recordingLogger();
+    const spool = await openOn(files, {}, { log });
+    const consumer = spool.consumer('a');
+    refuseWrites(files, 'EIO');
+    for (const number of upTo(20)) await append(spool, number);
+    expect(settle(consumer)).toEqual(upTo(20));
+    await spool.close();
+    expect(log.lines.filter(({ message }) => message === LOST)).toEqual([]);
+  });
+
+  test('what an output still wants is counted', async () => {
+    const files = new MemoryFiles();
+    const log = recordingLogger();
+    const spool = await openOn(files, {}, { log });
+    const [first, second] = [spool.consumer('first'), spool.consumer('second')];
+    refuseWrites(files, 'EIO');
+    await spool.append(numberedTo(20))?.catch(() => {});
+    settle(first);
+    for (const [index, delivery] of second.take(15).entries()) if (index >= 3) delivery.ack();
+    await spool.close();
+    expect(log.lines.filter(({ message }) => message === LOST)).toMatchObject([
+      { level: 'error', fields: { alerts: 8 } },
+    ]);
   });
 });

@@ -122,6 +122,19 @@ export class Consumers {
     return lowest;
   }
 
+  /** How many of the offsets from..to-1 an output has not settled. */
+  unsettled(from: number, to: number): number {
+    let count = 0;
+    for (let offset = from; offset < to; offset++) {
+      for (const { next, pending } of this.#cursors.values()) {
+        if (offset < next && pending.get(offset) === undefined) continue;
+        count++;
+        break;
+      }
+    }
+    return count;
+  }
+
   /** The oldest offset at or after `floor` that an output has not read; `end` when there is none. */
   lowestUnread(floor: number, end: number): number {
     let lowest = end;

@@ -287,11 +287,9 @@ export class DiskSpool implements Spool, LogReader {
     this.#cursors.stop();
     this.#newest.close();
     if (!this.#newest.write()) {
-      const alerts = this.#newest.unwritten;
-      this.#parts.log.error(
-        { alerts },
-        'alerts that could not be written to disk are lost with this process',
-      );
+      const alerts = this.#consumers.unsettled(this.#disk.end, this.nextOffset);
+      const message = 'alerts that could not be written to disk are lost with this process';
+      if (alerts > 0) this.#parts.log.error({ alerts }, message);
     }
     this.#cursors.checkpoint();
     await this.#syncs.run();
