@@ -26,7 +26,7 @@ const configOf = (path: string): SpoolConfig => ({
   memoryBytes: 16 * 2 ** 20,
   segmentBytes: 32 * 2 ** 20,
   removedMs: 0,
-  deadLetters: { maxCount: 1000, maxAgeMs: 0 },
+  deadLetters: { maxCount: 1000, maxBytes: 0, maxAgeMs: 0 },
 });
 
 /**

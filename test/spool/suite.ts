@@ -650,7 +650,7 @@ export function runSpoolSuite(
       });
 
       test('are capped: the oldest go', async () => {
-        await make({ deadLetters: { maxCount: 3, maxAgeMs: 0 } });
+        await make({ deadLetters: { maxCount: 3, maxBytes: 0, maxAgeMs: 0 } });
         const consumer = spool.consumer('a');
         await spool.append(numberedTo(5));
         for (const delivery of await drainAll(consumer)) await delivery.bury(refused);
@@ -659,7 +659,7 @@ export function runSpoolSuite(
       });
 
       test('go when they are too old', async () => {
-        await make({ deadLetters: { maxCount: 0, maxAgeMs: hourMs } });
+        await make({ deadLetters: { maxCount: 0, maxBytes: 0, maxAgeMs: hourMs } });
         const consumer = spool.consumer('a');
         await spool.append(numberedTo(2));
         const [first, second] = (await pullAll(consumer, 2)) as [Delivery, Delivery];

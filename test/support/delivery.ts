@@ -175,7 +175,7 @@ export function makeWorker(
       memoryBytes: 1 << 30,
       segmentBytes: 1 << 20,
       removedMs: 0,
-      deadLetters: { maxCount: 0, maxAgeMs: 0 },
+      deadLetters: { maxCount: 0, maxBytes: 0, maxAgeMs: 0 },
     },
     { clock: fakeClock, log, deadLetters: box },
   );

@@ -20,7 +20,7 @@ export const SPOOL: SpoolConfig = {
   memoryBytes: 64 * 1024 * 1024,
   segmentBytes: 1024 * 1024,
   removedMs: 3_600_000,
-  deadLetters: { maxCount: 1000, maxAgeMs: 0 },
+  deadLetters: { maxCount: 1000, maxBytes: 0, maxAgeMs: 0 },
 };
 
 export const realClock: Clock = {

@@ -287,6 +287,7 @@ describe('what is read at a scrape', () => {
     oldestAt: undefined,
     setAside: 1,
     fault: 'ENOSPC',
+    deadLetterBytes: 8192,
   };
 
   it('is the state of outputs and spool at that time', async () => {
@@ -316,6 +317,7 @@ describe('what is read at a scrape', () => {
     expect(await spool('bytes')).toEqual({ '': 4096 });
     expect(await spool('fault')).toEqual({ '': 1 });
     expect(await spool('dead_letters_fault')).toEqual({ '': 0 });
+    expect(await spool('dead_letters_bytes')).toEqual({ '': 8192 });
     expect(await spool('oldest_age_seconds')).toEqual({ '': 0 });
     expect(await spool('set_aside')).toEqual({ '': 1 });
 

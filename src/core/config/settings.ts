@@ -49,7 +49,7 @@ export interface Settings extends ClientTlsKeys {
     keepremoved: number;
   } & JetStreamKeys;
   delivery: DeliveryKeys;
-  deadletters: { maxcount: number; maxage: number };
+  deadletters: { maxcount: number; maxbytes: number; maxage: number };
   log: Config['log'];
   metrics: { maxseries: number };
   prometheus: { extralabels: string[] };
@@ -203,7 +203,11 @@ function toSpool(
     memoryBytes: spool.memorybytes,
     segmentBytes,
     removedMs: spool.keepremoved,
-    deadLetters: { maxCount: deadletters.maxcount, maxAgeMs: deadletters.maxage },
+    deadLetters: {
+      maxCount: deadletters.maxcount,
+      maxBytes: deadletters.maxbytes,
+      maxAgeMs: deadletters.maxage,
+    },
     ...(spool.driver === 'jetstream' && {
       jetstream: toJetStream(spool, tlsclient.cacertfile, { root, sources, problems }),
     }),

@@ -86,7 +86,7 @@ export interface SpoolConfig {
   segmentBytes: number;
   /** How long the cursor of an output that was removed is kept. */
   removedMs: number;
-  deadLetters: { maxCount: number; maxAgeMs: number };
+  deadLetters: { maxCount: number; maxBytes: number; maxAgeMs: number };
   /** With the driver jetstream only. */
   jetstream?: JetStreamConfig;
 }

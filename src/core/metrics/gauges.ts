@@ -69,6 +69,7 @@ const SPOOL_GAUGES: readonly SpoolGauge[] = [
     '1 while dead letters cannot be stored or read.',
     ({ remote, deadLetterFault }) => (remote ? undefined : Number(deadLetterFault !== undefined)),
   ],
+  ['dead_letters_bytes', 'Bytes that dead letters take.', ({ deadLetterBytes }) => deadLetterBytes],
   [
     'connected',
     '1 while the server that has the log can be reached.',

@@ -74,6 +74,8 @@ export interface SpoolStats {
   fault: string | undefined;
   /** Why dead letters cannot be stored or read at present; absent when all is well, or nothing is known. */
   deadLetterFault?: string | undefined;
+  /** Bytes that the dead letters take; absent when nothing is known. */
+  deadLetterBytes?: number | undefined;
   /** Where the log is on a server. */
   remote?: RemoteStats;
 }
@@ -171,6 +173,8 @@ export interface DeadLetterFilter {
 export interface DeadLetters {
   /** Why letters cannot be stored or read at present; absent when all is well, or nothing is known. */
   readonly fault?: string | undefined;
+  /** Bytes that they take, as far as this process knows; absent when nothing is known. Never throws. */
+  readonly bytes?: number | undefined;
   add(letter: Omit<DeadLetter, 'id'>): Promise<number>;
   /** A page, newest first; none only when there are none. */
   list(filter?: DeadLetterFilter): Promise<DeadLetter[]>;
@@ -178,8 +182,24 @@ export interface DeadLetters {
   count(output?: string): number;
   /** How many letters fit, by output; exact where the box is shared, too. */
   tally(filter: DeadLetterFilter): Promise<ReadonlyMap<string, number>>;
-  /** Removes letters; how many there were. */
+  /**
+   * Removes letters; how many there were. Those that are added meanwhile stay.
+   * @throws SpoolFaultError when that does not work, or not to the end
+   */
   remove(filter: DeadLetterFilter): Promise<number>;
+}
+
+/** The box beside a log of this process alone. */
+export interface OwnDeadLetters extends DeadLetters {
+  /** Told when something was stored that is not on the device yet. */
+  onWritten?: (() => void) | undefined;
+  /**
+   * Brings what was stored before the call to the device.
+   * @throws what the disk says
+   */
+  sync?(): Promise<void>;
+  /** Safe to call twice. */
+  close(): void;
 }
 
 /** The log is full and `overflow` is `reject`. */

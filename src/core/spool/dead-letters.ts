@@ -1,17 +1,18 @@
 /** Dead letters in SQLite: what wants queries rather than order. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock, Logger } from '../contract.ts';
 import { createLogLimit, type LogLimit } from '../log-limit.ts';
-import { type DeadLetter, type DeadLetterFilter, type DeadLetters, SpoolFaultError } from './contract.ts';
+import { type DeadLetter, type DeadLetterFilter, type OwnDeadLetters, SpoolFaultError } from './contract.ts';
+import { LetterCare, type LetterLimits } from './letter-care.ts';
+import { LetterRemoval } from './letter-removal.ts';
 import { isBadFile, LetterStore } from './letter-store.ts';
+import { LetterSync } from './letter-sync.ts';
+import { SQLITE_FULL, sqliteCode } from './sqlite.ts';
 
-export interface DeadLetterOptions {
+export interface DeadLetterOptions extends LetterLimits {
   /** A file, or `:memory:`. */
   path: string;
-  /** 0: no limit. */
-  maxCount: number;
-  /** 0: no limit. */
-  maxAgeMs: number;
   /** True: a stored letter survives a power failure. */
   durable: boolean;
   clock: Clock;
@@ -20,18 +21,27 @@ export interface DeadLetterOptions {
   setAside(path: string, why: string): void;
 }
 
-const PRUNE_INTERVAL_MS = 60_000;
+const MEMORY = ':memory:';
 /** A database that has refused is left alone for so long: a try may block everything while SQLite waits for a lock. */
 const PAUSE_MS = 10_000;
 /** A refusal is told for so long: what was refused is tried again before that, or is not there any more. */
 const FAULT_MS = 120_000;
 
-export class SqliteDeadLetters implements DeadLetters {
+/** The store that is open, and what belongs to it. */
+interface Opened {
+  store: LetterStore;
+  care: LetterCare;
+  /** What the file's name stood for when it was opened. */
+  inode: number | undefined;
+}
+
+export class SqliteDeadLetters implements OwnDeadLetters {
   readonly #options: DeadLetterOptions;
   readonly #limit: LogLimit;
-  #store: LetterStore | undefined;
+  readonly #syncs: LetterSync | undefined;
+  onWritten: (() => void) | undefined;
+  #opened: Opened | undefined;
   #closed = false;
-  #prunedAt = Number.NEGATIVE_INFINITY;
   /** What the database refused last, and when, on the monotonic clock. */
   #refusal: { why: string; at: number } | undefined;
   /** Letters dropped because there were too many or they were too old, since the process started. */
@@ -40,6 +50,7 @@ export class SqliteDeadLetters implements DeadLetters {
   constructor(options: DeadLetterOptions) {
     this.#options = options;
     this.#limit = createLogLimit(options.log, options.clock);
+    if (!options.durable && options.path !== MEMORY) this.#syncs = new LetterSync(options.path);
   }
 
   get fault(): string | undefined {
@@ -47,11 +58,27 @@ export class SqliteDeadLetters implements DeadLetters {
     return this.#sinceRefusal() < FAULT_MS ? this.#refusal?.why : undefined;
   }
 
+  get bytes(): number | undefined {
+    try {
+      return this.#existing()?.space.bytes;
+    } catch {
+      return undefined;
+    }
+  }
+
   async add(letter: Omit<DeadLetter, 'id'>): Promise<number> {
     if (this.#closed) throw new Error('the dead letters are closed');
-    const id = this.#attempt(() => this.#insert(letter));
-    this.#prune();
-    return id;
+    try {
+      const id = this.#attempt(() => this.#insert(letter));
+      this.#written();
+      // What cannot be dropped now is dropped with a later letter: this one is stored.
+      this.#opened?.care.tend();
+      return id;
+    } catch (error) {
+      // Where the limits are lower now, there is room to be had.
+      if (sqliteCode((error as Error).cause) === SQLITE_FULL) this.#opened?.care.tend();
+      throw error;
+    }
   }
 
   async list(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
@@ -70,14 +97,37 @@ export class SqliteDeadLetters implements DeadLetters {
   }
 
   async remove(filter: DeadLetterFilter): Promise<number> {
-    return this.#existing()?.remove(filter) ?? 0;
+    const store = this.#existing();
+    if (!store) return 0;
+    let removal: LetterRemoval | undefined;
+    try {
+      removal = new LetterRemoval(store, filter);
+      while (removal.step()) {
+        this.#written();
+        await turn();
+        if (this.#closed) throw new Error('the dead letters were closed meanwhile');
+        // Another one has emptied the file, or it is gone: so are the letters.
+        if (this.#opened?.store !== store) return removal.removed;
+      }
+    } catch (error) {
+      // The disk has no room even for removing; it has when the file goes as a whole.
+      if (sqliteCode(error) !== SQLITE_FULL || !removal?.isOfAll) throw toFault(error, removal?.removed);
+      const left = store.count();
+      if (!this.#beginAnew(store)) throw toFault(error, removal.removed);
+      return removal.removed + left;
+    }
+    if (store.count() === 0 && store.space.isLarge) this.#beginAnew(store);
+    else this.#opened?.care.tend();
+    return removal.removed;
   }
 
-  /** Closes the file; safe to call twice. */
+  async sync(): Promise<void> {
+    await this.#syncs?.sync();
+  }
+
   close(): void {
     this.#closed = true;
-    this.#store?.close();
-    this.#store = undefined;
+    this.#close();
   }
 
   /**
@@ -85,9 +135,10 @@ export class SqliteDeadLetters implements DeadLetters {
    * @throws SpoolFaultError when it cannot be opened
    */
   #existing(): LetterStore | undefined {
-    if (this.#store) return this.#store;
+    this.#letGo();
+    if (this.#opened) return this.#opened.store;
     const { path } = this.#options;
-    if (this.#closed || path === ':memory:' || !existsSync(path)) return undefined;
+    if (this.#closed || path === MEMORY || !existsSync(path)) return undefined;
     return this.#attempt(() => this.#open());
   }
 
@@ -127,15 +178,31 @@ export class SqliteDeadLetters implements DeadLetters {
   }
 
   #open(): LetterStore {
+    this.#letGo();
+    if (this.#opened) return this.#opened.store;
     const { path, durable } = this.#options;
+    let store: LetterStore;
     try {
-      this.#store ??= LetterStore.open(path, durable);
+      store = LetterStore.open(path, durable);
     } catch (error) {
       if (!isBadFile(error)) throw error;
       this.#options.setAside(path, (error as Error).message);
-      this.#store = LetterStore.open(path, durable);
+      store = LetterStore.open(path, durable);
     }
-    return this.#store;
+    const care = new LetterCare({
+      ...this.#options,
+      store,
+      dropped: letters => this.#tellDropped(letters, store),
+      failed: ({ message: error }) =>
+        this.#limit.warn(
+          'kept',
+          { error },
+          'the oldest dead letters cannot be dropped, or give no room back',
+        ),
+    });
+    this.#opened = { store, care, inode: inodeOf(path) };
+    this.#syncs?.opened();
+    return store;
   }
 
   #insert(letter: Omit<DeadLetter, 'id'>): number {
@@ -145,35 +212,75 @@ export class SqliteDeadLetters implements DeadLetters {
     } catch (error) {
       if (!isBadFile(error)) throw error;
       // What is damaged takes no more letters; the next one begins a new file.
-      this.#store = undefined;
-      store.close();
+      this.#close();
       this.#options.setAside(this.#options.path, (error as Error).message);
       return this.#open().add(letter);
     }
   }
 
-  /** What cannot be dropped now is dropped with a later letter: this one is stored. */
-  #prune(): void {
-    const { maxCount, maxAgeMs, clock } = this.#options;
-    const store = this.#store!;
-    const now = clock.now();
-    let gone = 0;
+  #close(): void {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    opened?.care.stop();
+    opened?.store.close();
+  }
+
+  /** Closes a file that somebody removed or replaced: what is stored there is gone when the process ends. */
+  #letGo(): void {
+    const { path, log } = this.#options;
+    if (!this.#opened || path === MEMORY) return;
     try {
-      if (maxCount > 0 && store.count() > maxCount) gone += store.removeOldest(store.count() - maxCount);
-      if (maxAgeMs > 0 && Math.abs(now - this.#prunedAt) >= PRUNE_INTERVAL_MS) {
-        this.#prunedAt = now;
-        gone += store.removeBuriedBefore(now - maxAgeMs);
-      }
-    } catch (error) {
-      this.#limit.warn(
-        'kept',
-        { error: (error as Error).message },
-        'the oldest dead letters cannot be dropped',
-      );
+      if (inodeOf(path) === this.#opened.inode) return;
+    } catch {
+      return;
     }
-    if (gone === 0) return;
-    this.dropped += gone;
+    const letters = this.#opened.store.count();
+    log.warn(
+      { file: path, letters },
+      'the file of the dead letters was removed or replaced, with its letters',
+    );
+    this.#close();
+  }
+
+  /** Begins a new file, so that all of the room is given back whatever the disk has left; false when that fails. */
+  #beginAnew(store: LetterStore): boolean {
+    const { path } = this.#options;
+    const last = store.lastId;
+    this.#close();
+    try {
+      if (path !== MEMORY) for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+    } catch {
+      return false;
+    }
+    try {
+      this.#open().startAfter(last);
+    } catch {
+      // It is opened with the next letter, and a fault is told then.
+    }
+    return true;
+  }
+
+  #written(): void {
+    if (!this.#syncs) return;
+    this.#syncs.written();
+    this.onWritten?.();
+  }
+
+  #tellDropped(letters: number, store: LetterStore): void {
+    this.dropped += letters;
+    this.#written();
     const fields = { dropped: this.dropped, kept: store.count() };
     this.#limit.warn('dropped', fields, 'the oldest dead letters were dropped');
   }
+}
+
+/** Undefined when there is no such file. */
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+function toFault(error: unknown, removed = 0): SpoolFaultError {
+  const done = removed > 0 ? `, after ${removed} of them` : '';
+  const message = `the dead letters cannot be removed${done}: ${(error as Error).message}`;
+  return new SpoolFaultError(message, { cause: error });
 }

@@ -3,7 +3,18 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { decodeAlert } from '../alert.ts';
 import type { DeadLetter, DeadLetterFilter } from './contract.ts';
 import { LetterPage } from './letter-page.ts';
-import { loadSqlite, openToRead, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './sqlite.ts';
+import { LetterReserve } from './letter-reserve.ts';
+import { LetterSpace, SPACE_PRAGMAS, STEP_MS } from './letter-space.ts';
+import {
+  BUSY_MS,
+  loadSqlite,
+  openToRead,
+  SQLITE_CORRUPT,
+  SQLITE_FULL,
+  SQLITE_IOERR,
+  SQLITE_NOTADB,
+  sqliteCode,
+} from './sqlite.ts';
 
 const SCHEMA_VERSION = 1;
 const SCHEMA = `
@@ -23,8 +34,22 @@ const SCHEMA = `
 `;
 const INSERT =
   'insert into letters (output, rule, alert, error, reason, attempts, buried_at) values (?, ?, ?, ?, ?, ?, ?)';
-/** How long SQLite waits for a lock; nothing else goes on meanwhile. */
-const BUSY_MS = 1_000;
+const DELETE =
+  'delete from letters where id = ? and output = coalesce(?, output) and rule = coalesce(?, rule) returning output';
+
+/** Where a letter stands by its age. */
+export interface Buried {
+  at: number;
+  id: number;
+}
+
+/** How far a piece of a removal has come. */
+export interface Removal {
+  /** Of the ids, so many from the first on are done with. */
+  seen: number;
+  /** So many letters are gone. */
+  removed: number;
+}
 
 /** The file is of a version to come. */
 class UnknownSchema extends Error {}
@@ -33,19 +58,34 @@ export class LetterStore {
   /** Letters per output, kept so that metrics need not count rows. */
   readonly #counts = new Map<string, number>();
   #total = 0;
+  readonly space: LetterSpace;
   readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
 
   /** Opens the file, or `:memory:`, and makes what is missing. `durable`: a letter survives a power failure. */
   static open(path: string, durable: boolean): LetterStore {
+    if (path === ':memory:') return LetterStore.#open(path, durable);
+    const reserve = new LetterReserve(`${path}-reserve`);
+    try {
+      return LetterStore.#open(path, durable, reserve);
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+    }
+    // The files beside the database have to be made, also where letters are only to be removed.
+    return reserve.lend(() => LetterStore.#open(path, durable, reserve));
+  }
+
+  static #open(path: string, durable: boolean, reserve?: LetterReserve): LetterStore {
     const { DatabaseSync } = loadSqlite();
     const db = new DatabaseSync(path, { timeout: BUSY_MS });
     try {
+      db.exec(SPACE_PRAGMAS);
       // With WAL, NORMAL survives the end of the process and FULL also a power failure (sqlite.org/pragma.html).
       db.exec(`pragma journal_mode = wal; pragma synchronous = ${durable ? 'full' : 'normal'};`);
       // A full disk must not keep the letters that there are from being read.
       if (versionOf(db) < SCHEMA_VERSION) db.exec(SCHEMA);
-      return new LetterStore(db);
+      return new LetterStore(db, reserve);
     } catch (error) {
       db.close();
       throw error;
@@ -65,9 +105,11 @@ export class LetterStore {
     return undefined;
   }
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, reserve?: LetterReserve) {
     this.#db = db;
+    this.space = new LetterSpace(db, reserve);
     this.#insert = db.prepare(INSERT);
+    this.#delete = db.prepare(DELETE);
     for (const row of db.prepare('select output, count(*) as letters from letters group by output').all()) {
       this.#counted(String(row.output), Number(row.letters));
     }
@@ -110,30 +152,79 @@ export class LetterStore {
     return new Map(rows.map(row => [String(row.output), Number(row.letters)]));
   }
 
-  /** Removes letters, the newest ones where there is a limit; how many there were. */
-  remove(filter: DeadLetterFilter): number {
-    const { where, values } = toSql(filter);
-    return this.#remove(`${where} order by id desc limit ?`, [...values, toLimit(filter.limit)]);
+  /** The newest id that was given; 0 when there was none. */
+  get lastId(): number {
+    const row = this.#db.prepare(`select seq from sqlite_sequence where name = 'letters'`).get();
+    return Number(row?.seq ?? 0);
   }
 
-  removeOldest(letters: number): number {
-    return this.#remove('true order by id limit ?', [letters]);
+  /** Gives no id up to this one, in a box that is empty. */
+  startAfter(id: number): void {
+    this.#db.prepare(`insert into sqlite_sequence (name, seq) values ('letters', ?)`).run(id);
   }
 
-  removeBuriedBefore(time: number): number {
-    return this.#remove('buried_at < ?', [time]);
+  /** At most `limit` ids before one, newest first; of an output where one is named. */
+  idsBefore(id: number, limit: number, output?: string): number[] {
+    const [where, values] = output === undefined ? ['', []] : ['output = ? and ', [output]];
+    return this.#ids(`${where}id < ? order by id desc limit ?`, [...values, id, limit]);
+  }
+
+  /** The oldest ids. */
+  oldest(limit: number): number[] {
+    return this.#ids('true order by id limit ?', [limit]);
+  }
+
+  /** Ids of letters that were buried before a time. */
+  buriedBefore(time: number, limit: number): number[] {
+    return this.#ids('buried_at < ? order by buried_at limit ?', [time, limit]);
+  }
+
+  /** Letters buried since a time that come before one, the latest first. */
+  buriedSince(time: number, before: Buried, limit: number): Buried[] {
+    return this.#db
+      .prepare(
+        `select id, buried_at from letters where buried_at >= ? and (buried_at, id) < (?, ?)
+        order by buried_at desc, id desc limit ?`,
+      )
+      .all(time, before.at, before.id, limit)
+      .map(row => ({ id: Number(row.id), at: Number(row.buried_at) }));
+  }
+
+  /**
+   * Removes letters, one after the other, for as long as a piece of work may take.
+   * @param fits those that are not of this output or rule stay
+   * @param isEnough asked before each but the first
+   */
+  remove(
+    ids: readonly number[],
+    { output, rule }: Pick<DeadLetterFilter, 'output' | 'rule'> = {},
+    isEnough: (removed: number) => boolean = () => false,
+  ): Removal {
+    const { removal, of } = this.space.remove(most => {
+      const end = performance.now() + STEP_MS;
+      const of = new Map<string, number>();
+      let [seen, removed] = [0, 0];
+      while (seen < Math.min(ids.length, most)) {
+        const row = this.#delete.get(ids[seen++]!, output ?? null, rule ?? null);
+        if (row) {
+          removed++;
+          of.set(String(row.output), (of.get(String(row.output)) ?? 0) + 1);
+        }
+        if (performance.now() >= end || isEnough(removed)) break;
+      }
+      return { removal: { seen, removed }, of };
+    });
+    for (const [name, letters] of of) this.#counted(name, -letters);
+    return removal;
   }
 
   close(): void {
     this.#db.close();
   }
 
-  #remove(where: string, values: SQLInputValue[]): number {
-    const rows = this.#db
-      .prepare(`delete from letters where id in (select id from letters where ${where}) returning output`)
-      .all(...values);
-    for (const row of rows) this.#counted(String(row.output), -1);
-    return rows.length;
+  #ids(where: string, values: SQLInputValue[]): number[] {
+    const rows = this.#db.prepare(`select id from letters where ${where}`).all(...values);
+    return rows.map(row => Number(row.id));
   }
 
   #counted(output: string, letters: number): void {
@@ -148,6 +239,12 @@ export class LetterStore {
 export function isBadFile(error: unknown): boolean {
   const code = sqliteCode(error);
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB || error instanceof UnknownSchema;
+}
+
+/** SQLite takes a file beside the database that cannot grow for an I/O error. */
+function isNoRoom(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === SQLITE_FULL || code === SQLITE_IOERR;
 }
 
 /** 0: nothing is in it. */
@@ -186,9 +283,4 @@ function toSql(filter: DeadLetterFilter): { where: string; values: SQLInputValue
   add('id in (select id from letters where buried_at >= ?)', filter.since);
   add('id < ?', filter.before);
   return { where: conditions.join(' and '), values };
-}
-
-/** SQLite takes a negative limit as none. */
-function toLimit(limit: number | undefined): number {
-  return limit === undefined ? -1 : Math.max(0, Math.floor(limit));
 }

@@ -6,8 +6,8 @@ import { Consumers } from './consumers.ts';
 import {
   AlertTooLargeError,
   type Consumer,
-  type DeadLetters,
   type Entry,
+  type OwnDeadLetters,
   type ReadRange,
   type Spool,
   SpoolFullError,
@@ -27,11 +27,11 @@ const TRIM_INTERVAL_MS = 30_000;
 export interface MemorySpoolDeps {
   clock: Clock;
   log: Logger;
-  deadLetters: DeadLetters & { close(): void };
+  deadLetters: OwnDeadLetters;
 }
 
 export class MemorySpool implements Spool, LogReader {
-  readonly deadLetters: DeadLetters & { close(): void };
+  readonly deadLetters: OwnDeadLetters;
   readonly #config: SpoolConfig;
   readonly #clock: Clock;
   readonly #drops: DropReport;
@@ -122,6 +122,7 @@ export class MemorySpool implements Spool, LogReader {
       setAside: 0,
       fault: undefined,
       deadLetterFault: this.deadLetters.fault,
+      deadLetterBytes: this.deadLetters.bytes,
     };
   }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { SpoolConfig } from '../config/types.ts';
 import type { Clock, Logger } from '../contract.ts';
-import { type DeadLetters, type Spool, SpoolFaultError, SpoolLockedError } from './contract.ts';
+import { type OwnDeadLetters, type Spool, SpoolFaultError, SpoolLockedError } from './contract.ts';
 import { SqliteDeadLetters } from './dead-letters.ts';
 import { Checkpoint } from './disk/checkpoint.ts';
 import { errorCode, type FileSystem, nodeFiles } from './disk/files.ts';
@@ -26,7 +26,7 @@ export interface SpoolDeps {
 export interface DiskDeps extends SpoolDeps {
   files?: FileSystem;
   lock?: (folder: string, log: Logger) => Promise<Lock>;
-  deadLetters?: DeadLetters & { close(): void };
+  deadLetters?: OwnDeadLetters;
 }
 
 /**

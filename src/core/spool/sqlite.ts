@@ -6,6 +6,9 @@ import { FILE_MODE } from './disk/files.ts';
 
 type Sqlite = typeof import('node:sqlite');
 
+/** How long SQLite waits for a lock; nothing else goes on meanwhile. */
+export const BUSY_MS = 1_000;
+
 /** What is used of the module, with files for their owner only. It is part of Node, so that loading it needs no waiting. */
 export function loadSqlite(): Pick<Sqlite, 'DatabaseSync'> {
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
@@ -36,7 +39,7 @@ export function openToRead(path: string): DatabaseSync {
     url.search = 'immutable=1';
   }
   for (const file of needed) accessSync(file, constants.R_OK);
-  return new DatabaseSync(url, { readOnly: true, timeout: 1_000 });
+  return new DatabaseSync(url, { readOnly: true, timeout: BUSY_MS });
 }
 
 /** SQLite makes the files beside a database with the database's mode. What is wrong here, it says itself. */
@@ -59,5 +62,7 @@ export function sqliteCode(error: unknown): number | undefined {
 }
 
 export const SQLITE_BUSY = 5;
+export const SQLITE_IOERR = 10;
 export const SQLITE_CORRUPT = 11;
+export const SQLITE_FULL = 13;
 export const SQLITE_NOTADB = 26;

@@ -33,6 +33,7 @@ function boxIn(path: string, over: Partial<DeadLetterOptions> = {}) {
   const box = new SqliteDeadLetters({
     path,
     maxCount: 0,
+    maxBytes: 0,
     maxAgeMs: 0,
     durable: false,
     clock: { ...realClock, monotonic: () => monotonic },

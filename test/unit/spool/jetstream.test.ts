@@ -13,7 +13,7 @@ import { lease } from '../../../src/core/spool/jetstream/rate-limit.ts';
 import { readStream } from '../../../src/core/spool/jetstream/reader.ts';
 import { Recent } from '../../../src/core/spool/jetstream/recent.ts';
 import { ackFloorOf, firstSince } from '../../../src/core/spool/jetstream/retention.ts';
-import { alertStream, differences, unfitness } from '../../../src/core/spool/jetstream/setup.ts';
+import { alertStream, deadStream, differences, unfitness } from '../../../src/core/spool/jetstream/setup.ts';
 import { jetStreamConfig } from '../../support/jetstream.ts';
 import { recordingLogger } from '../../support/logger.ts';
 import { numbered, realClock, SPOOL } from '../../support/spool.ts';
@@ -51,6 +51,15 @@ describe('the stream', () => {
       // The server takes no window that is longer than alerts live.
       duplicate_window: 60_000_000_000,
     });
+  });
+
+  test('so do those of the dead letters; 0 is none', () => {
+    const dead = (deadLetters: SpoolConfig['deadLetters']) =>
+      deadStream({ ...config, deadLetters }, namesOf('tiercel'));
+    const limits = { maxCount: 5, maxBytes: 1_000, maxAgeMs: 60_000 };
+    expect(dead(limits)).toMatchObject({ max_msgs: 5, max_bytes: 1_000, max_age: 60_000_000_000 });
+    const none = { maxCount: 0, maxBytes: 0, maxAgeMs: 0 };
+    expect(dead(none)).toMatchObject({ max_msgs: -1, max_bytes: -1, max_age: 0 });
   });
 
   test('differences are told by key, but for the description', () => {

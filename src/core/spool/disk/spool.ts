@@ -6,8 +6,8 @@ import { Consumers } from '../consumers.ts';
 import {
   AlertTooLargeError,
   type Consumer,
-  type DeadLetters,
   type Entry,
+  type OwnDeadLetters,
   type ReadRange,
   type Spool,
   SpoolFaultError,
@@ -48,13 +48,13 @@ export interface DiskSpoolParts {
   cursors: CursorFile | undefined;
   /** There were cursors, and they are lost. */
   areCursorsLost: boolean;
-  deadLetters: DeadLetters & { close(): void };
+  deadLetters: OwnDeadLetters;
   /** Gives the folder free. */
   release(): void;
 }
 
 export class DiskSpool implements Spool, LogReader {
-  readonly deadLetters: DeadLetters & { close(): void };
+  readonly deadLetters: OwnDeadLetters;
   readonly #config: SpoolConfig;
   /** Bytes of the largest alert there is room for. */
   readonly #largest: number;
@@ -180,6 +180,7 @@ export class DiskSpool implements Spool, LogReader {
       setAside: this.#parts.setAside.count,
       fault: this.#newest.fault ?? this.#syncFault,
       deadLetterFault: this.deadLetters.fault,
+      deadLetterBytes: this.deadLetters.bytes,
     };
   }
 

@@ -28,6 +28,8 @@ export interface StreamDeadLettersOptions {
 export class StreamDeadLetters implements DeadLetters {
   readonly #options: StreamDeadLettersOptions;
   #counts = new Map<string, number>();
+  /** As the server said last; absent until then. */
+  bytes: number | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #refreshing: Promise<void> | undefined;
 
@@ -163,6 +165,7 @@ export class StreamDeadLetters implements DeadLetters {
     const info: StreamInfo = await this.#session().manager.streams.info(stream, {
       subjects_filter: subjects,
     });
+    this.bytes = info.state.bytes;
     return new Map(
       Object.entries(info.state.subjects ?? {}).map(([subject, count]) => [outputOf(subject), count]),
     );

@@ -150,6 +150,7 @@ export class JetStreamSpool implements Spool {
       oldestAt,
       setAside: this.#outputs.unreadable,
       fault: detour === undefined ? undefined : fault,
+      deadLetterBytes: this.deadLetters.bytes,
       remote: {
         connected: session !== undefined,
         detour: away === undefined ? detour : `the log on NATS cannot be used: ${away}`,
