@@ -15,6 +15,8 @@ export interface CursorKeeperOptions {
   due(): void;
   /** Makes some space on a full disk; false when there is none to make. */
   free(): boolean;
+  /** Brings the dead letters to the device that the cursors have moved past. */
+  syncLetters(): Promise<void>;
 }
 
 export class CursorKeeper {
@@ -84,7 +86,9 @@ export class CursorKeeper {
     this.#isBackupWanted = false;
     this.#backupAt = performance.now();
     try {
-      await this.#options.checkpoint.saveBackup(this.#options.text());
+      const text = this.#options.text();
+      await this.#options.syncLetters();
+      await this.#options.checkpoint.saveBackup(text);
     } catch (error) {
       this.#tell(error);
       if (!isWanted) return;

@@ -98,11 +98,13 @@ export class DiskSpool implements Spool, LogReader {
       text: () => serialiseCursors(this.nextOffset, this.#consumers.values()),
       due: () => this.#evict(),
       free: () => this.#cleaner.free(CURSOR_BYTES),
+      syncLetters: () => this.#syncLetters(),
     });
     this.#syncs = new SyncLoop(
       () => this.#sync(),
       error => this.#synced(error),
     );
+    this.deadLetters.onWritten = () => this.#syncs.soon(SYNC_DELAY_MS);
     this.#consumers = new Consumers({
       reader: this,
       deadLetters: parts.deadLetters,
@@ -256,7 +258,12 @@ export class DiskSpool implements Spool, LogReader {
 
   async #sync(): Promise<void> {
     await this.#disk.sync();
+    await this.#syncLetters();
     await this.#cursors.backup();
+  }
+
+  async #syncLetters(): Promise<void> {
+    await this.deadLetters.sync?.();
   }
 
   #synced(error: unknown): void {
