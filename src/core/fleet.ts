@@ -124,13 +124,13 @@ export class Fleet {
   }
 
   /**
-   * Queues those entries of a piece of the log, up to now, that are for the output.
+   * Queues those entries of a piece of the log, up to its end at present, that are for the output.
    * @throws RangeError for an unknown output
    */
   replayLog(id: string, range: ReadRange): void {
     const { spool, clock } = this.#options;
     this.#member(id);
-    const entries = spool.read({ ...range, until: range.until ?? clock.now() });
+    const entries = spool.read(range);
     // Asked each time: the output's filter may change under way.
     const accepts = (alert: Alert) => this.#members.get(id)?.accepts(alert) ?? false;
     const deliveries = replayEntries(id, only(entries, accepts), spool.deadLetters, clock);

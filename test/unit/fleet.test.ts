@@ -15,13 +15,13 @@ afterEach(async () => {
   for (const clean of cleanup.splice(0).reverse()) await clean();
 });
 
-function emptyFleet(open: FleetOptions['open']) {
+function emptyFleet(open: FleetOptions['open'], clock = realClock) {
   const log = recordingLogger();
-  const spool = openMemorySpool(SPOOL, { clock: realClock, log });
+  const spool = openMemorySpool(SPOOL, { clock, log });
   const observer = recordingObserver();
   const fleet = new Fleet({
     spool,
-    clock: realClock,
+    clock,
     log,
     observe: () => observer,
     open,
@@ -167,5 +167,19 @@ describe('a fleet', () => {
     await fleet.reconcile([{ ...instanceOf(), fingerprint: 'new' }], 0);
     await rest;
     expect([...accepted.old!.slice(20), ...accepted.new!].sort()).toEqual(rules.sort());
+  });
+
+  it('replays up to the end of the log, also what has times to come: the clock was ahead', async () => {
+    let now = realClock.now();
+    const farEnd = new FarEnd();
+    const { fleet, spool } = emptyFleet(async () => farEnd, { ...realClock, now: () => now });
+    await fleet.reconcile([instanceOf()], 1000);
+    now += HOUR_MS / 2;
+    await spool.append([alert('ahead')]);
+    now -= HOUR_MS / 2;
+    await spool.append([alert('corrected')]);
+    await expect.poll(() => farEnd.accepted.length).toBe(2);
+    fleet.replayLog('fake.one', { since: now - HOUR_MS });
+    await expect.poll(() => farEnd.accepted.slice(2)).toEqual(['ahead', 'corrected']);
   });
 });

@@ -21,8 +21,11 @@ export interface LogReader {
   missing(from: number, to: number): number;
   /** About when the entry was appended, in milliseconds since the epoch; not before. */
   timeAt(offset: number): number | undefined;
-  /** An offset at or before that of the first entry appended at `time` (milliseconds since the epoch) or later. */
-  offsetAt(time: number): number;
+  /**
+   * An offset at or after `offset`, and not behind the first entry from there on that was appended from `since` to `until`
+   * (milliseconds since the epoch); the end of the log when there is none.
+   */
+  seek(offset: number, since: number, until: number): number;
 }
 
 /** The first entry of the piece at or after `offset`. */

@@ -159,8 +159,8 @@ export class MemorySpool implements Spool, LogReader {
     return this.#ring.get(offset)?.appendedAt;
   }
 
-  offsetAt(): number {
-    return this.firstOffset;
+  seek(offset: number): number {
+    return offset;
   }
 
   /** Frees what the entries need; false when there is no room and nothing may be dropped. */

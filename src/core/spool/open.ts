@@ -11,6 +11,7 @@ import { type Lock, lockFolder } from './disk/lock.ts';
 import { DiskLog } from './disk/log.ts';
 import { SetAside } from './disk/set-aside.ts';
 import { DiskSpool } from './disk/spool.ts';
+import { CLOCK_STEP_MS } from './history.ts';
 import { MemorySpool } from './memory.ts';
 
 /** Parts of the bytes and the time that are dropped at once: the log is dropped a segment at a time. */
@@ -107,8 +108,8 @@ export async function openDiskSpool(config: SpoolConfig, deps: DiskDeps): Promis
 
 /** How old a segment may grow, so that what is dropped by age is dropped about in time. */
 function segmentAge({ maxAgeMs, historyAgeMs }: SpoolConfig): number {
-  const ages = [maxAgeMs, historyAgeMs].filter(age => age > 0);
-  return Math.max(MIN_SEGMENT_AGE_MS, Math.min(...ages) / SEGMENTS_AT_LEAST);
+  const ages = [maxAgeMs, historyAgeMs].filter(age => age > 0).map(age => age / SEGMENTS_AT_LEAST);
+  return Math.max(MIN_SEGMENT_AGE_MS, Math.min(...ages, CLOCK_STEP_MS));
 }
 
 /** A database and the files that SQLite keeps beside it. */

@@ -1,6 +1,7 @@
 /** The segmented log as a whole: where it begins and ends, appending, reading, dropping its oldest part. */
 import type { Logger } from '../../contract.ts';
 import type { Entry } from '../contract.ts';
+import { CLOCK_STEP_MS } from '../history.ts';
 import type { Chunk } from '../log-reader.ts';
 import { errorCode, type FileSystem, writeFully } from './files.ts';
 import { SegmentReader } from './reader.ts';
@@ -119,6 +120,22 @@ export class DiskLog {
   /** A piece of the log that covers `offset`. */
   load(offset: number): Promise<Chunk> {
     return this.#reader.load(offset, () => this.#end);
+  }
+
+  /** Passes over segments that hold nothing of that time, as `LogReader.seek` does. */
+  seek(offset: number, since: number, until: number): number {
+    for (const segment of this.segments.from(offset)) {
+      // The oldest of its entries is the first one.
+      if (segment.createdAt <= until && this.#newestAtMost(segment) >= since) {
+        return Math.max(offset, segment.firstOffset);
+      }
+    }
+    return Math.max(offset, this.#end);
+  }
+
+  /** No entry of the segment was appended later, in milliseconds since the epoch. */
+  #newestAtMost(segment: Segment): number {
+    return segment.lastAt ?? Math.max(segment.createdAt + CLOCK_STEP_MS, this.lastAtOf(segment));
   }
 
   /** The offset behind the segment's last one. */

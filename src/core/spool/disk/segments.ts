@@ -130,6 +130,15 @@ export class Segments {
 
   /** The segment that holds the offset, or the one it would be in; the first one for what is before it. */
   holding(offset: number): Segment | undefined {
+    return this.#list[this.#placeOf(offset)];
+  }
+
+  /** The same one and all behind it. */
+  *from(offset: number): Generator<Segment> {
+    for (let at = this.#placeOf(offset); at < this.#list.length; at++) yield this.#list[at]!;
+  }
+
+  #placeOf(offset: number): number {
     const list = this.#list;
     let low = 0;
     let high = list.length;
@@ -138,7 +147,7 @@ export class Segments {
       if (list[middle]!.firstOffset <= offset) low = middle + 1;
       else high = middle;
     }
-    return list[Math.max(0, low - 1)];
+    return Math.max(0, low - 1);
   }
 
   /** The segment behind. */

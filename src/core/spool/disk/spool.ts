@@ -217,11 +217,8 @@ export class DiskSpool implements Spool, LogReader {
     );
   }
 
-  offsetAt(time: number): number {
-    for (const segment of this.#disk.segments.values()) {
-      if (this.#disk.lastAtOf(segment) >= time) return segment.firstOffset;
-    }
-    return this.#disk.end;
+  seek(offset: number, since: number, until: number): number {
+    return this.#disk.seek(offset, since, until);
   }
 
   #write(alerts: readonly Alert[], bytes: number): Promise<void> | undefined {

@@ -21,7 +21,7 @@ export interface WriterOptions {
   segments: Segments;
   /** A segment grows no further. */
   segmentBytes: number;
-  /** Nor older than this, in milliseconds: what is dropped by age is dropped a segment at a time. */
+  /** Nor older than this, in milliseconds: what is dropped, or looked for, by age is so a segment at a time. */
   segmentAgeMs: number;
 }
 
@@ -132,10 +132,16 @@ export class SegmentWriter {
   }
 
   #isFull(entry: Entry): boolean {
-    const { segments, segmentBytes, segmentAgeMs } = this.#options;
-    const { size, createdAt } = segments.last!;
-    if (size <= SEGMENT_HEADER_BYTES) return false;
-    return size + recordBytes(entry) > segmentBytes || entry.appendedAt - createdAt > segmentAgeMs;
+    const { segments, segmentBytes } = this.#options;
+    const { size, lastAt, createdAt } = segments.last!;
+    if (!this.#isInTime(entry.appendedAt, lastAt ?? createdAt)) return true;
+    return size > SEGMENT_HEADER_BYTES && size + recordBytes(entry) > segmentBytes;
+  }
+
+  /** Times in a segment do not go back, and come to no more than its age: that is what its bounds in time are known by. */
+  #isInTime(appendedAt: number, before: number): boolean {
+    const { segments, segmentAgeMs } = this.#options;
+    return appendedAt >= before && appendedAt - segments.last!.createdAt <= segmentAgeMs;
   }
 
   #start(entry: Entry): void {
@@ -181,7 +187,10 @@ export class SegmentWriter {
     let index = from;
     for (; index < entries.length; index++) {
       const end = used + recordBytes(entries[index]!);
-      if (index > from && (end > buffer.length || segment.size + end > segmentBytes)) break;
+      if (index > from) {
+        if (end > buffer.length || segment.size + end > segmentBytes) break;
+        if (!this.#isInTime(entries[index]!.appendedAt, entries[index - 1]!.appendedAt)) break;
+      }
       used = encodeRecord(buffer, used, entries[index]!);
     }
     this.#isSynced = false;
