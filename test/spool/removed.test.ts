@@ -32,10 +32,10 @@ describe.each(['disk', 'memory'] as const)('removed outputs: %s', driver => {
   const told = () =>
     log.lines.flatMap(({ fields: { output, alerts } }) => (output ? [[output, alerts]] : []));
 
-  async function restart(spool: Spool): Promise<Spool> {
+  async function restart(spool: Spool, config: Partial<SpoolConfig> = {}): Promise<Spool> {
     if (driver === 'memory') return spool;
     await spool.close();
-    return open();
+    return open(config);
   }
 
   test('what it has not sent waits for it through restarts', async () => {
@@ -91,5 +91,78 @@ describe.each(['disk', 'memory'] as const)('removed outputs: %s', driver => {
     expect(numbers.at(-1)).toBe(200);
     expect(numbers.length + back.stats().dropped).toBe(200);
     await spool.close();
+  });
+
+  /** What was told of alerts that were dropped, all warnings together. */
+  const droppedOf = (output: string) =>
+    log.lines
+      .map(({ fields }) => (fields.dropped as Record<string, number> | undefined)?.[output] ?? 0)
+      .reduce((sum, count) => sum + count, 0);
+
+  const SMALL = { maxBytes: 20_000, segmentBytes: 2_500 };
+
+  test('what a full log drops meanwhile is counted and told, over restarts too', async () => {
+    let spool = await open(SMALL);
+    const gone = spool.consumer('gone');
+    await spool.append([numbered(1)]);
+    await pullAll(gone, 1);
+    spool.retain([]);
+    for (let number = 2; number <= 200; number++) await spool.append([numbered(number)]);
+    expect(log.lines.filter(({ level }) => level === 'warn')).toContainEqual(
+      expect.objectContaining({ fields: { dropped: { gone: expect.any(Number) } } }),
+    );
+    spool = await restart(spool);
+    const back = spool.consumer('gone');
+    const { dropped, depth } = back.stats();
+    expect(depth).toBeGreaterThan(0);
+    expect(dropped).toBe(200 - depth);
+    expect((await drain(back)).map(numberOf).at(-1)).toBe(200);
+    expect(log.lines.at(-1)!.fields).toEqual({ output: 'gone', dropped });
+    await spool.close();
+    expect(droppedOf('gone')).toBe(dropped);
+  });
+
+  test('what was dropped counts when the place is given up', async () => {
+    let spool = await open(SMALL);
+    spool.consumer('gone');
+    spool.retain([]);
+    for (let number = 1; number <= 200; number++) await spool.append([numbered(number)]);
+    now += HOUR_MS;
+    spool = await restart(spool);
+    await spool.trim();
+    expect(told().at(-1)).toEqual(['gone', 200]);
+    await spool.close();
+  });
+
+  test('what was in hands and has left the log is told of when nobody holds it any more', async () => {
+    let spool = await open(SMALL);
+    const consumer = spool.consumer('slow');
+    await spool.append(numberedTo(5));
+    for (const delivery of await pullAll(consumer, 5)) delivery.retry(60_000, new Error('busy'));
+    for (let number = 6; number <= 200; number++) await spool.append([numbered(number)]);
+    const before = consumer.stats();
+    expect(before.waiting).toBe(5);
+    spool = await restart(spool);
+    consumer.close();
+    const numbers = (await drain(spool.consumer('slow'))).map(numberOf);
+    expect(numbers).toHaveLength(before.depth - 5);
+    await spool.close();
+    expect(droppedOf('slow')).toBe(before.dropped + 5);
+  });
+
+  test('so is what was in hands before a restart and leaves the log before it is read again', async () => {
+    let spool = await open(SMALL);
+    const consumer = spool.consumer('slow');
+    await spool.append(numberedTo(5));
+    await pullAll(consumer, 5);
+    spool = await restart(spool, SMALL);
+    consumer.close();
+    const again = spool.consumer('slow');
+    for (let number = 6; number <= 400; number++) await spool.append([numbered(number)]);
+    const numbers = (await drain(again)).map(numberOf);
+    expect(numbers.at(-1)).toBe(400);
+    expect(again.stats().dropped).toBe(400 - numbers.length);
+    await spool.close();
+    expect(droppedOf('slow')).toBe(400 - numbers.length);
   });
 });

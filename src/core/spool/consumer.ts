@@ -23,6 +23,8 @@ export interface ConsumerHost {
   moved(settled: number): void;
   /** Whether the cursor still belongs to this consumer; late acks count as long as it does. */
   owns(cursor: Cursor, consumer: LogConsumer): boolean;
+  /** Told of an entry that was unsettled and has left the log. */
+  dropped(cursor: Cursor): void;
   /** Told when the consumer closes. */
   closed(consumer: LogConsumer): void;
 }
@@ -170,7 +172,7 @@ export class LogConsumer implements Consumer, Settler {
       if (found?.offset === offset) return found;
       // The log does not have it any more.
       if (this.#cursor.pending.delete(offset)) {
-        if (offset < this.#host.reader.firstOffset) this.#cursor.dropped++;
+        if (offset < this.#host.reader.firstOffset) this.#host.dropped(this.#cursor);
         this.#host.moved(1);
       }
     }

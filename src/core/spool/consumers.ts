@@ -3,8 +3,9 @@ import type { Clock, Logger } from '../contract.ts';
 import { type ConsumerHost, LogConsumer } from './consumer.ts';
 import type { DeadLetters, Start } from './contract.ts';
 import { Cursor, type CursorFile, fromRanges } from './cursor.ts';
+import type { DropReport } from './drop-report.ts';
 import type { LogReader } from './log-reader.ts';
-import { tellRemoved } from './removed.ts';
+import { tellBack, tellRemoved } from './removed.ts';
 
 /** What the consumers work with. */
 export interface ConsumersOptions {
@@ -12,6 +13,7 @@ export interface ConsumersOptions {
   deadLetters: DeadLetters;
   clock: Clock;
   log: Logger;
+  drops: DropReport;
   /** Told whenever a cursor moves, with the number of entries settled. */
   moved(settled: number): void;
   /** Cursors were lost: until the first `retain` every consumer without one starts at the beginning, so that no alert is. */
@@ -40,6 +42,7 @@ export class Consumers {
       log: options.log,
       moved: settled => options.moved(settled),
       owns: (cursor, consumer) => !this.#closed && this.#owners.get(cursor) === consumer,
+      dropped: cursor => this.#dropped(cursor, 1),
       closed: consumer => this.#open.delete(consumer.name),
     };
   }
@@ -51,8 +54,10 @@ export class Consumers {
 
   /** Takes over cursors that were written down. */
   restore(file: CursorFile): void {
-    for (const [name, { next, pending, removedAt }] of file.cursors) {
-      this.#cursors.set(name, new Cursor(name, next, fromRanges(pending), removedAt));
+    for (const [name, { next, pending, removedAt, dropped }] of file.cursors) {
+      const cursor = new Cursor(name, next, fromRanges(pending));
+      if (removedAt !== undefined) cursor.remove(removedAt, dropped);
+      this.#cursors.set(name, cursor);
     }
   }
 
@@ -67,7 +72,9 @@ export class Consumers {
       cursor = new Cursor(name, atEnd ? reader.nextOffset : reader.firstOffset);
       this.#cursors.set(name, cursor);
     }
-    cursor.removedAt = undefined;
+    this.#loseGone(cursor);
+    tellBack(this.#options.log, { output: name, dropped: cursor.droppedSinceRemoved });
+    cursor.comeBack();
     const consumer = new LogConsumer(cursor, this.#host);
     this.#open.set(name, consumer);
     this.#owners.set(cursor, consumer);
@@ -83,7 +90,8 @@ export class Consumers {
     for (const [name, cursor] of this.#cursors) {
       if (wanted.has(name) || cursor.removedAt !== undefined) continue;
       this.#open.get(name)?.close();
-      cursor.removedAt = clock.now();
+      this.#loseGone(cursor);
+      cursor.remove(clock.now());
       tellRemoved(log, { output: name, alerts: this.#depth(cursor), keptMs: removedMs });
     }
     this.forgetRemoved();
@@ -96,7 +104,7 @@ export class Consumers {
     let isAny = false;
     for (const [name, cursor] of this.#cursors) {
       if (cursor.removedAt === undefined || now - cursor.removedAt < removedMs) continue;
-      const alerts = this.#depth(cursor);
+      const alerts = this.#depth(cursor) + cursor.droppedSinceRemoved;
       this.#owners.delete(cursor);
       this.#cursors.delete(name);
       const level = alerts > 0 ? 'warn' : 'info';
@@ -145,18 +153,21 @@ export class Consumers {
   }
 
   /**
-   * The log has lost what is before `first`, or of it what is at or behind `from`: who stands there is moved to
-   * `first`. Output → entries it lost.
+   * The log has lost what is before `first`, or of it what is at or behind `from`: who stands there is moved to `first`,
+   * and what was in hands that are there no more is lost as well. Output → entries it lost, those that are removed among
+   * them.
    */
   moveForward(first: number, from = 0): Map<string, number> {
     const lost = new Map<string, number>();
     for (const cursor of this.#cursors.values()) {
-      if (cursor.next >= first) continue;
-      const start = Math.max(cursor.next, from);
-      const count = first - start - this.#options.reader.missing(start, first);
-      if (cursor.next >= from) cursor.next = first;
+      let count = this.#open.has(cursor.name) ? 0 : cursor.losePending(first, from);
+      if (cursor.next < first) {
+        const start = Math.max(cursor.next, from);
+        count += first - start - this.#options.reader.missing(start, first);
+        if (cursor.next >= from) cursor.next = first;
+      }
       cursor.dropped += count;
-      if (count > 0 && cursor.removedAt === undefined) lost.set(cursor.name, count);
+      if (count > 0) lost.set(cursor.name, count);
     }
     return lost;
   }
@@ -164,6 +175,17 @@ export class Consumers {
   /** Lets every consumer that waits look again. */
   wake(): void {
     for (const consumer of this.#open.values()) consumer.wake();
+  }
+
+  /** What was in the hands of a consumer that is closed, and has left the log meanwhile, is lost. */
+  #loseGone(cursor: Cursor): void {
+    const count = cursor.losePending(this.#options.reader.firstOffset);
+    if (count > 0) this.#dropped(cursor, count);
+  }
+
+  #dropped(cursor: Cursor, count: number): void {
+    cursor.dropped += count;
+    this.#options.drops.add(new Map([[cursor.name, count]]));
   }
 
   #depth({ next, pending }: Cursor): number {

@@ -20,16 +20,49 @@ export class Cursor {
   next: number;
   /** Offsets below `next` that are not settled, ascending. */
   readonly pending = new SlidingWindow<Unsettled>();
-  /** Entries dropped unread since the process started. */
+  /** Entries dropped unread since the process started, or since its output was removed if that was before. */
   dropped = 0;
-  /** When its output was removed, in milliseconds since the epoch; undefined while it is there. */
-  removedAt: number | undefined;
+  #removed: { at: number; droppedBefore: number } | undefined;
 
-  constructor(name: string, next: number, pending: Iterable<number> = [], removedAt?: number) {
+  constructor(name: string, next: number, pending: Iterable<number> = []) {
     this.name = name;
     this.next = next;
-    this.removedAt = removedAt;
     for (const offset of pending) this.pending.set(offset, { attempt: 0, appendedAt: undefined });
+  }
+
+  /** When its output was removed, in milliseconds since the epoch; undefined while it is there. */
+  get removedAt(): number | undefined {
+    return this.#removed?.at;
+  }
+
+  /** Entries dropped unread since its output was removed. */
+  get droppedSinceRemoved(): number {
+    return this.#removed ? this.dropped - this.#removed.droppedBefore : 0;
+  }
+
+  /**
+   * Its output is not configured any more.
+   * @param at since when, in milliseconds since the epoch
+   * @param dropped entries that were dropped since, before this process started
+   */
+  remove(at: number, dropped = 0): void {
+    this.#removed = { at, droppedBefore: this.dropped };
+    this.dropped += dropped;
+  }
+
+  /** Its output is there again. */
+  comeBack(): void {
+    this.#removed = undefined;
+  }
+
+  /** Lets go of unsettled entries below `first`, none below `from`, which are lost; how many there were. */
+  losePending(first: number, from = 0): number {
+    const before = this.pending.size;
+    for (const offset of this.pending.keys()) {
+      if (offset >= first) break;
+      if (offset >= from) this.pending.delete(offset);
+    }
+    return before - this.pending.size;
   }
 
   /** The oldest offset that is not settled. */
@@ -45,6 +78,8 @@ export interface CursorRecord {
   pending: readonly Range[];
   /** When its output was removed, in milliseconds since the epoch. */
   removedAt?: number;
+  /** Entries dropped unread since then. */
+  dropped?: number;
 }
 
 /** All cursors at one moment. */
@@ -70,6 +105,7 @@ export function serialiseCursors(nextOffset: number, cursors: Iterable<Cursor>):
         pending: toRanges(cursor.pending.keys()),
         // Left out while there is none.
         removedAt: cursor.removedAt,
+        dropped: cursor.droppedSinceRemoved || undefined,
       },
       enumerable: true,
     });
@@ -103,9 +139,10 @@ function toCursorFile(value: unknown): CursorFile | undefined {
 }
 
 function isCursorRecord(value: unknown): value is CursorRecord {
-  const { next, pending, removedAt } = value as { next?: unknown; pending?: unknown; removedAt?: unknown };
+  const { next, pending, removedAt, dropped } = value as Record<keyof CursorRecord, unknown>;
   if (!isOffset(next) || !Array.isArray(pending)) return false;
   if (removedAt !== undefined && typeof removedAt !== 'number') return false;
+  if (dropped !== undefined && !isOffset(dropped)) return false;
   let floor = 0;
   let count = 0;
   for (const range of pending) {

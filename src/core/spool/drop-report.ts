@@ -20,7 +20,15 @@ export class DropReport {
 
   /** Tells what has not been told, unless something was told within the last minute. */
   tell(): void {
-    if (this.#lost.size === 0 || this.#limit.pass() === undefined) return;
+    if (this.#lost.size > 0 && this.#limit.pass() !== undefined) this.#tell();
+  }
+
+  /** Tells what has not been told: the process ends. */
+  close(): void {
+    if (this.#lost.size > 0) this.#tell();
+  }
+
+  #tell(): void {
     this.#log.warn(
       { dropped: Object.fromEntries(this.#lost) },
       'the spool or its disk is full, or its alerts are too old: alerts that outputs had not read were dropped',

@@ -56,6 +56,7 @@ export class MemorySpool implements Spool, LogReader {
       deadLetters: deps.deadLetters,
       clock: deps.clock,
       log: deps.log,
+      drops: this.#drops,
       moved: () => {},
       fromBeginning: false,
       removedMs: config.removedMs,
@@ -137,6 +138,7 @@ export class MemorySpool implements Spool, LogReader {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#consumers.close();
+    this.#drops.close();
     this.deadLetters.close();
     return Promise.resolve();
   }

@@ -1,4 +1,4 @@
-/** Says that an output was removed, the same whatever keeps its place. */
+/** Says that an output was removed or is back, the same whatever keeps its place. */
 import type { Logger } from '../contract.ts';
 
 export interface Removed {
@@ -7,6 +7,15 @@ export interface Removed {
   alerts: number;
   /** How long its place is kept, in milliseconds. */
   keptMs: number;
+}
+
+/** Says so where alerts were dropped while it was away: nobody may have looked meanwhile. */
+export function tellBack(log: Logger, { output, dropped }: { output: string; dropped: number }): void {
+  if (dropped === 0) return;
+  log.warn(
+    { output, dropped },
+    'an output is back; the spool was full or alerts too old: some that came while it was removed were dropped',
+  );
 }
 
 export function tellRemoved(log: Logger, removed: Removed): void {

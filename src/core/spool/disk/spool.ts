@@ -110,6 +110,7 @@ export class DiskSpool implements Spool, LogReader {
       deadLetters: parts.deadLetters,
       clock: parts.clock,
       log: parts.log,
+      drops: this.#drops,
       moved: settled => this.#cursors.moved(settled),
       fromBeginning: parts.areCursorsLost,
       removedMs: config.removedMs,
@@ -289,6 +290,7 @@ export class DiskSpool implements Spool, LogReader {
     clearInterval(this.#trimTimer);
     this.#commits.flush();
     this.#consumers.close();
+    this.#drops.close();
     this.#cursors.stop();
     this.#newest.close();
     if (!this.#newest.write()) {
