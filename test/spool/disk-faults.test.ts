@@ -289,8 +289,39 @@ describe('a log that cannot be read', () => {
     await spool.close();
   });
 
+  test('a read that fails for long is told of once a minute', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const files = new MemoryFiles();
+    const log = recordingLogger();
+    const spool = await openOn(files, { memoryBytes: 1 }, { log });
+    const consumer = spool.consumer('a');
+    const appended = spool.append(numberedTo(3));
+    await vi.advanceTimersByTimeAsync(1);
+    await appended;
+    refusing(files, 'EACCES', ['open']);
+    const pulled = pullAll(consumer, 3);
+    await vi.advanceTimersByTimeAsync(10 * 60_000 - 5_000);
+    const warnings = log.lines.filter(({ message }) => message.includes('could not be read'));
+    expect(warnings).toHaveLength(10);
+    expect(warnings[9]!.fields).toMatchObject({ output: 'a', suppressed: expect.any(Number) });
+    healed(files);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect((await pulled).map(numberOf)).toEqual([1, 2, 3]);
+    expect(spool.stats().setAside).toBe(0);
+    await spool.close();
+  });
+
   test('a segment that is gone or cannot be read for good does not hold up what follows', async () => {
-    for (const code of ['EIO', 'ENOENT']) {
+    // Node has no names for EUCLEAN (117), ESTALE (116) and EBADMSG (74).
+    for (const code of [
+      'EIO',
+      'ENOENT',
+      'ENXIO',
+      'Unknown system error -117',
+      'Unknown system error -116',
+      'Unknown system error -74',
+    ]) {
       vi.useFakeTimers();
       const files = new MemoryFiles();
       const spool = await openOn(files, { memoryBytes: 1, segmentBytes: 500 });

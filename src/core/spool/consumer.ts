@@ -1,6 +1,7 @@
 /** The consumer of the memory and the disk driver: hands entries out and keeps its cursor. */
 
-import type { Clock, Logger } from '../contract.ts';
+import type { Clock } from '../contract.ts';
+import type { LogLimit } from '../log-limit.ts';
 import { timerMs } from '../timer.ts';
 import type { Consumer, ConsumerStats, DeadLetters, Delivery, Entry } from './contract.ts';
 import type { Cursor } from './cursor.ts';
@@ -18,7 +19,7 @@ export interface ConsumerHost {
   readonly reader: LogReader;
   readonly deadLetters: DeadLetters;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly log: LogLimit;
   /** Told of each entry that is settled or handed out: the cursor has moved. */
   moved(settled: number): void;
   /** Whether the cursor still belongs to this consumer; late acks count as long as it does. */
@@ -229,6 +230,7 @@ export class LogConsumer implements Consumer, Settler {
     } catch (error) {
       this.#readAgainAt = performance.now() + READ_AGAIN_MS;
       this.#host.log.warn(
+        this.name,
         { output: this.name, offset, error: (error as Error).message },
         'the spool could not be read; it will be tried again',
       );

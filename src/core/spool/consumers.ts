@@ -1,5 +1,6 @@
 /** All cursors of a log and the consumers that work on them. */
 import type { Clock, Logger } from '../contract.ts';
+import { createLogLimit } from '../log-limit.ts';
 import { type ConsumerHost, LogConsumer } from './consumer.ts';
 import type { DeadLetters, Start } from './contract.ts';
 import { Cursor, type CursorFile, fromRanges } from './cursor.ts';
@@ -39,7 +40,7 @@ export class Consumers {
       reader: options.reader,
       deadLetters: options.deadLetters,
       clock: options.clock,
-      log: options.log,
+      log: createLogLimit(options.log, options.clock),
       moved: settled => options.moved(settled),
       owns: (cursor, consumer) => !this.#closed && this.#owners.get(cursor) === consumer,
       dropped: cursor => this.#dropped(cursor, 1),

@@ -3,8 +3,9 @@ import { basename } from 'node:path';
 import { decodeAlert } from '../../alert.ts';
 import type { Entry } from '../contract.ts';
 import type { Chunk } from '../log-reader.ts';
-import { type FileSystem, readFully } from './files.ts';
+import { errorCode, type FileSystem, readFully } from './files.ts';
 import { type ScanResult, scanRecords } from './format.ts';
+import { mayPass } from './read-faults.ts';
 import type { Mark, Segment, Segments } from './segments.ts';
 import type { SetAside } from './set-aside.ts';
 
@@ -14,7 +15,7 @@ const CHUNK_BYTES = 128 * 1024;
 const DAMAGED_BYTES = 1024 * 1024;
 /** Pieces kept for others to share. */
 const CACHED_CHUNKS = 8;
-/** A place that cannot be read this often is given up. */
+/** A segment that seems to be damaged this often in a row is given up; its file is opened anew each time. */
 const MAX_READ_FAILURES = 5;
 
 export class SegmentReader {
@@ -144,15 +145,15 @@ export class SegmentReader {
     });
   }
 
-  /** A file that is gone, or a device that fails again and again, must not hold up a consumer for ever. */
+  /** A file that is gone, or damaged again and again, must not hold up a consumer for ever. */
   #readFailed(segment: Segment, mark: Mark, end: number, error: unknown): Chunk {
-    const { code } = error as NodeJS.ErrnoException;
     const next = this.#segments.after(segment)?.firstOffset ?? end;
     if (!this.#segments.has(segment)) return { from: mark.offset, entries: [], next };
+    if (mayPass(error)) throw error;
     const failures = (this.#failures.get(segment) ?? 0) + 1;
     this.#failures.set(segment, failures);
-    const isLost = code === 'ENOENT' || (code === 'EIO' && failures >= MAX_READ_FAILURES);
-    if (!isLost) throw error;
+    const code = errorCode(error);
+    if (code !== 'ENOENT' && failures < MAX_READ_FAILURES) throw error;
     if (segment.noteBad({ from: mark.position, to: segment.size }) === 'new') {
       this.#setAside.lost(basename(segment.path), mark.position, `the log cannot be read (${code})`);
     }
