@@ -369,6 +369,68 @@ describe('a folder that cannot be used', () => {
     await expect(openOn(files)).rejects.toThrow(/cannot use the data folder .*EACCES/);
   });
 
+  /** Files that a spool has left: an older segment, the newest one, and cursors. */
+  async function filled(): Promise<MemoryFiles> {
+    const files = new MemoryFiles();
+    const spool = await openOn(files, { segmentBytes: 500 });
+    spool.consumer('a');
+    await spool.append(numberedTo(9));
+    await spool.close();
+    return files;
+  }
+  const names = (files: MemoryFiles) =>
+    [...files.contents.keys()].filter(path => path.startsWith(LOG)).sort();
+
+  test.each(['EMFILE', 'EIO', 'Unknown system error -116'])(
+    '%s for a moment at the start: nothing is set aside or passed over',
+    async code => {
+      const files = await filled();
+      const segments = names(files);
+      for (const path of [segments[0]!, segments.at(-1)!, `${SPOOL.path}/cursors`]) {
+        for (const operation of ['open', 'read', 'readFile'] as const) {
+          const copy = files.copyAll();
+          let failures = 0;
+          copy.refuse = (one, on) =>
+            one === operation && on === path && ++failures <= 2 ? fileError(code) : undefined;
+          const spool = await openOn(copy, { segmentBytes: 500 });
+          expect(spool.stats().setAside).toBe(0);
+          expect((await drain(spool.consumer('a'))).map(numberOf)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+          await spool.close();
+        }
+      }
+    },
+  );
+
+  test.each(['EMFILE', 'EACCES'])('%s that stays ends the start; the next one has all', async code => {
+    const files = await filled();
+    const segments = names(files);
+    for (const path of [segments[0]!, segments.at(-1)!, `${SPOOL.path}/cursors`]) {
+      files.refuse = (operation, on) =>
+        on === path && (operation === 'open' || operation === 'readFile') ? fileError(code) : undefined;
+      const file = path.slice(path.lastIndexOf('/') + 1);
+      await expect(openOn(files)).rejects.toThrow(
+        `cannot use the data folder ${SPOOL.path} (${file} cannot be read: ${code}`,
+      );
+      healed(files);
+      expect(names(files)).toEqual(segments);
+    }
+    const spool = await openOn(files);
+    expect((await drain(spool.consumer('a'))).map(numberOf)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(spool.stats().setAside).toBe(0);
+    await spool.close();
+    expect(files.openFiles).toBe(0);
+  });
+
+  test('a segment on a damaged device does not stop the start', async () => {
+    const files = await filled();
+    const [first] = names(files);
+    files.refuse = (operation, on) => (on === first && operation === 'read' ? fileError('EIO') : undefined);
+    const spool = await openOn(files);
+    expect(spool.stats().setAside).toBe(1);
+    expect((await drain(spool.consumer('a'))).map(numberOf).at(-1)).toBe(9);
+    await spool.close();
+  });
+
   test('dead letters that cannot be stored: the alert is still to be settled', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());

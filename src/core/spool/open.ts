@@ -69,7 +69,7 @@ export async function openDiskSpool(config: SpoolConfig, deps: DiskDeps): Promis
     const { release } = held;
     const setAside = new SetAside(files, join(folder, 'set-aside'), log);
     const checkpoint = new Checkpoint(files, folder);
-    const { file: cursors, isLost } = checkpoint.load(setAside);
+    const { file: cursors, isLost } = await checkpoint.load(setAside);
     const disk = await DiskLog.open({
       files,
       folder: join(folder, 'log'),

@@ -1,7 +1,9 @@
 /** Keeps the cursors: one file, written whole and renamed, and an older copy that is known to be on the device. */
 import { join } from 'node:path';
+import { SpoolFaultError } from '../contract.ts';
 import { type CursorFile, parseCursors } from '../cursor.ts';
 import { type FileSystem, writeFully } from './files.ts';
+import { Patience } from './patience.ts';
 import type { SetAside } from './set-aside.ts';
 
 const NAME = 'cursors';
@@ -23,10 +25,14 @@ export class Checkpoint {
     this.#folder = folder;
   }
 
-  /** The newest cursors that can be read; what cannot be read is set aside. */
-  load(setAside: SetAside): LoadedCursors {
-    const main = this.#read(NAME, setAside);
-    const backup = this.#read(BACKUP, setAside);
+  /**
+   * The newest cursors that can be read; what is damaged is set aside.
+   * @throws SpoolFaultError when they cannot be read in a way that may pass
+   */
+  async load(setAside: SetAside): Promise<LoadedCursors> {
+    const patience = new Patience();
+    const main = await this.#read(NAME, setAside, patience);
+    const backup = await this.#read(BACKUP, setAside, patience);
     if (!main.file) return { file: backup.file, isLost: !backup.file && (main.isLost || backup.isLost) };
     // After a power failure the file may be an old one: only the backup is sure to have reached the device.
     const isOld = backup.file !== undefined && backup.file.nextOffset > main.file.nextOffset;
@@ -61,12 +67,13 @@ export class Checkpoint {
     await this.#files.syncFolder(this.#folder);
   }
 
-  #read(name: string, setAside: SetAside): LoadedCursors {
+  async #read(name: string, setAside: SetAside, patience: Patience): Promise<LoadedCursors> {
     const path = join(this.#folder, name);
     let text: string;
     try {
-      text = this.#files.readFile(path).toString();
+      text = (await patience.read(name, () => this.#files.readFile(path))).toString();
     } catch (error) {
+      if (error instanceof SpoolFaultError) throw error;
       return { file: undefined, isLost: (error as NodeJS.ErrnoException).code !== 'ENOENT' };
     }
     const file = parseCursors(text);

@@ -34,7 +34,7 @@ export class DiskLog {
   readonly #writer: SegmentWriter;
   #end: number;
 
-  /** Opens the folder, whatever its state. Throws only if the folder itself cannot be used. */
+  /** Opens the folder, whatever its state. Throws as `recoverLog` does. */
   static async open(options: DiskLogOptions): Promise<DiskLog> {
     const { files, folder, setAside, log, minNextOffset } = options;
     const { segments, nextOffset, lastAt, canResume } = await recoverLog(files, folder, setAside);

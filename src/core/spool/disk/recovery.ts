@@ -1,6 +1,7 @@
 /** Opens a folder of segments as it was left, in whatever state that is. */
 import { basename, join } from 'node:path';
-import { type FileSystem, readFully } from './files.ts';
+import { SpoolFaultError } from '../contract.ts';
+import { errorCode, type FileSystem, readFully } from './files.ts';
 import {
   FORMAT_VERSION,
   type FoundRecord,
@@ -9,6 +10,7 @@ import {
   SEGMENT_HEADER_BYTES,
   scanRecords,
 } from './format.ts';
+import { Patience } from './patience.ts';
 import { Segment, Segments } from './segments.ts';
 import type { SetAside } from './set-aside.ts';
 
@@ -28,11 +30,13 @@ export interface Recovered {
 
 /**
  * Reads the folder. Only the newest segment is read whole, and its torn end cut off; what is wrong in older ones
- * shows when they are read. Throws only if the folder itself cannot be read.
+ * shows when they are read.
+ * @throws SpoolFaultError when a file cannot be read in a way that may pass, or what the file system says of the folder
  */
 export async function recoverLog(files: FileSystem, folder: string, setAside: SetAside): Promise<Recovered> {
   files.mkdir(folder);
   const found: Segment[] = [];
+  const patience = new Patience();
   let nextOffset = 1;
   for (const name of files.list(folder).sort()) {
     const firstOffset = parseSegmentName(name);
@@ -40,7 +44,7 @@ export async function recoverLog(files: FileSystem, folder: string, setAside: Se
       setAside.file(join(folder, name), name, 'not a file of the log');
       continue;
     }
-    const segment = await openSegment(files, join(folder, name), firstOffset, setAside);
+    const segment = await openSegment({ files, patience, setAside }, join(folder, name), firstOffset);
     if (segment === null) continue;
     // A file that could not be moved away keeps its name to itself.
     if (!segment) nextOffset = Math.max(nextOffset, firstOffset + 1);
@@ -51,7 +55,7 @@ export async function recoverLog(files: FileSystem, folder: string, setAside: Se
   for (const segment of found) segments.push(segment);
   if (!last) return { segments, nextOffset, lastAt: undefined, canResume: false };
 
-  const scan = await scanLast(files, last, setAside);
+  const scan = await scanLast({ files, patience, setAside }, last);
   for (const [from, to] of scan.missing) segments.addMissing(from, to);
   segments.push(last);
   nextOffset = Math.max(nextOffset, scan.nextOffset);
@@ -64,32 +68,45 @@ export async function recoverLog(files: FileSystem, folder: string, setAside: Se
   };
 }
 
-/** Looks at a segment's header. Undefined: set aside, none of ours; null: nothing had been written yet. */
+/** What a segment is read with. */
+interface Means {
+  files: FileSystem;
+  patience: Patience;
+  setAside: SetAside;
+}
+
+/** Looks at a segment. Undefined: set aside, none of ours or damaged; null: nothing had been written yet. */
 async function openSegment(
-  files: FileSystem,
+  means: Means,
   path: string,
   firstOffset: number,
-  setAside: SetAside,
 ): Promise<Segment | undefined | null> {
+  try {
+    return await readHeader(means, path, firstOffset);
+  } catch (error) {
+    if (error instanceof SpoolFaultError) throw error;
+    means.setAside.file(path, basename(path), `a file of the log cannot be opened (${errorCode(error)})`);
+    return undefined;
+  }
+}
+
+async function readHeader(
+  means: Means,
+  path: string,
+  firstOffset: number,
+): Promise<Segment | undefined | null> {
+  const { files, patience, setAside } = means;
   const name = basename(path);
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  let size = 0;
-  try {
+  const size = await patience.read(name, async () => {
     const fd = files.open(path, 'r');
     try {
-      size = files.size(fd);
       await readFully(files, fd, bytes, SEGMENT_HEADER_BYTES, 0);
+      return files.size(fd);
     } finally {
       files.close(fd);
     }
-  } catch (error) {
-    setAside.file(
-      path,
-      name,
-      `a file of the log cannot be opened (${(error as NodeJS.ErrnoException).code})`,
-    );
-    return undefined;
-  }
+  });
   const header = parseSegmentHeader(bytes);
   if (size < SEGMENT_HEADER_BYTES || (size === SEGMENT_HEADER_BYTES && !header)) {
     if (size > 0) setAside.file(path, name, 'the header of a segment was not written to its end');
@@ -105,7 +122,7 @@ async function openSegment(
   const segment = new Segment(path, firstOffset, isSound ? header.createdAt : 0, start, size);
   if (isSound) return segment;
   // The records behind a damaged header may be sound. Without any, the file is something else.
-  const first = await firstRecord(files, segment);
+  const first = await firstRecord(means, segment);
   if (!first) {
     setAside.file(path, name, 'a file of the log holds nothing that can be read');
     return undefined;
@@ -115,8 +132,8 @@ async function openSegment(
   return new Segment(path, firstOffset, first.appendedAt, start, size);
 }
 
-async function firstRecord(files: FileSystem, segment: Segment): Promise<FoundRecord | undefined> {
-  for await (const { records } of pieces(files, segment)) if (records[0]) return records[0];
+async function firstRecord(means: Means, segment: Segment): Promise<FoundRecord | undefined> {
+  for await (const { records } of pieces(means, segment)) if (records[0]) return records[0];
   return undefined;
 }
 
@@ -128,7 +145,8 @@ interface LastScan {
 }
 
 /** Reads the newest segment whole and cuts off what follows its last record. */
-async function scanLast(files: FileSystem, segment: Segment, setAside: SetAside): Promise<LastScan> {
+async function scanLast(means: Means, segment: Segment): Promise<LastScan> {
+  const { files, setAside } = means;
   const name = basename(segment.path);
   const missing: [number, number][] = [];
   let nextOffset = segment.firstOffset;
@@ -137,7 +155,7 @@ async function scanLast(files: FileSystem, segment: Segment, setAside: SetAside)
   let isCut = true;
   let isSound = true;
   try {
-    for await (const { records, bad, bytes, position } of pieces(files, segment)) {
+    for await (const { records, bad, bytes, position } of pieces(means, segment)) {
       for (const { offset, appendedAt, position: at, end: recordEnd } of records) {
         if (offset > nextOffset) missing.push([nextOffset, offset]);
         segment.mark({ offset, position: at, appendedAt });
@@ -163,8 +181,9 @@ async function scanLast(files: FileSystem, segment: Segment, setAside: SetAside)
       segment.size = end;
     }
   } catch (error) {
+    if (error instanceof SpoolFaultError) throw error;
     isCut = false;
-    setAside.lost(name, end, `the end of the log cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    setAside.lost(name, end, `the end of the log cannot be read (${errorCode(error)})`);
   }
   // Damaged records had offsets too; which, nobody can tell.
   if ((!isSound || !isCut) && end === SEGMENT_HEADER_BYTES) nextOffset++;
@@ -179,15 +198,18 @@ interface Piece {
 }
 
 /** A segment's records, a piece of the file at a time. */
-async function* pieces(files: FileSystem, segment: Segment): AsyncGenerator<Piece> {
-  const fd = files.open(segment.path, 'r');
+async function* pieces({ files, patience }: Means, segment: Segment): AsyncGenerator<Piece> {
+  const name = basename(segment.path);
+  const fd = await patience.read(name, () => files.open(segment.path, 'r'));
   try {
     let position = SEGMENT_HEADER_BYTES;
     let minOffset = segment.firstOffset;
     let length = PIECE_BYTES;
     while (position < segment.size) {
       const buffer = Buffer.allocUnsafe(Math.min(length, segment.size - position));
-      const bytes = buffer.subarray(0, await readFully(files, fd, buffer, buffer.length, position));
+      const from = position;
+      const count = await patience.read(name, () => readFully(files, fd, buffer, buffer.length, from));
+      const bytes = buffer.subarray(0, count);
       const fileSize = bytes.length < buffer.length ? position + bytes.length : segment.size;
       const maxOffset = Number.MAX_SAFE_INTEGER;
       const { records, bad, end } = scanRecords(bytes, { position, fileSize, minOffset, maxOffset });
