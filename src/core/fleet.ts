@@ -1,6 +1,7 @@
 /** The outputs at work: one worker each, started, replaced and stopped as the configuration says. */
 import type { Alert } from './alert.ts';
 import { CarriedReplay } from './carried-replay.ts';
+import { ClockJumps } from './clock-jumps.ts';
 import type { OutputInstance } from './config/types.ts';
 import type { Clock, Logger, Output } from './contract.ts';
 import type { DeliveryObserver, OutputStatus } from './delivery/contract.ts';
@@ -36,11 +37,13 @@ interface Member {
 /** Knows the workers by their outputs' ids, and the replays that each has under way. */
 export class Fleet {
   readonly #options: FleetOptions;
+  readonly #jumps: ClockJumps;
   readonly #members = new Map<string, Member>();
   #stopped = false;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#jumps = new ClockJumps(options.clock);
   }
 
   /**
@@ -175,6 +178,7 @@ export class Fleet {
       sharedLimit: ready => spool.sharedLimit?.(instance.id, instance.delivery.rateLimit, ready),
       deadLetters: spool.deadLetters,
       clock,
+      jumps: this.#jumps,
       log,
       observer: observe(instance.id),
       mask,

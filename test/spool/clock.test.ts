@@ -42,6 +42,38 @@ test('alerts of before a large step back are found by their time, also after a r
   await spool.close();
 });
 
+test.each(['disk', 'memory'] as const)(
+  'a clock that is set after the start makes no alert too old: %s',
+  async driver => {
+    let now = 1000;
+    let monotonic = 0;
+    const log = recordingLogger();
+    const deps = { clock: { ...realClock, now: () => now, monotonic: () => monotonic }, log };
+    const config = { maxAgeMs: HOUR_MS, memoryBytes: 1 << 20, driver };
+    const spool = await (driver === 'disk'
+      ? openOn(new MemoryFiles(), config, deps)
+      : Promise.resolve(openMemorySpool({ ...SPOOL, ...config }, deps)));
+    const consumer = spool.consumer('a');
+    const pass = (ms: number) => {
+      now += ms;
+      monotonic += ms;
+    };
+    await spool.append([numbered(1)]);
+    pass(MINUTE_MS);
+    now = START;
+    await spool.trim();
+    await spool.append([numbered(2)]);
+    expect(consumer.stats()).toMatchObject({ depth: 2, dropped: 0 });
+    pass(58 * MINUTE_MS);
+    await spool.trim();
+    expect(consumer.stats()).toMatchObject({ depth: 2, dropped: 0 });
+    pass(10 * MINUTE_MS);
+    await spool.trim();
+    expect(consumer.stats()).toMatchObject({ depth: 0, dropped: 2 });
+    await spool.close();
+  },
+);
+
 const appends = fc.array(
   fc.record({
     stepMs: fc.oneof(

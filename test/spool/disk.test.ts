@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import type { Clock } from '../../src/core/contract.ts';
 import { PermanentError } from '../../src/core/errors.ts';
 import { AlertTooLargeError } from '../../src/core/spool/contract.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
@@ -14,12 +15,11 @@ let folders = 0;
 
 afterAll(() => rmSync(root, { recursive: true }));
 
-const open =
-  (config: Partial<typeof SPOOL>) => (overrides: Partial<typeof SPOOL>, clock: { now: () => number }) =>
-    openSpool(
-      { ...SPOOL, ...config, ...overrides, driver: 'disk', path: join(root, String(++folders)) },
-      { clock: { ...realClock, ...clock }, log: recordingLogger() },
-    );
+const open = (config: Partial<typeof SPOOL>) => (overrides: Partial<typeof SPOOL>, clock: Partial<Clock>) =>
+  openSpool(
+    { ...SPOOL, ...config, ...overrides, driver: 'disk', path: join(root, String(++folders)) },
+    { clock: { ...realClock, ...clock }, log: recordingLogger() },
+  );
 
 runSpoolSuite('disk', open({}));
 runSpoolSuite('disk, durable', open({ durability: 'power' }));

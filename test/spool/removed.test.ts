@@ -14,11 +14,14 @@ const HOUR_MS = 3_600_000;
 describe.each(['disk', 'memory'] as const)('removed outputs: %s', driver => {
   let path: string;
   let now: number;
+  /** By how much the wall clock has been set forward. */
+  let jumped: number;
   let log: ReturnType<typeof recordingLogger>;
 
   beforeEach(() => {
     path = mkdtempSync(join(tmpdir(), 'tiercel-removed-'));
     now = Date.parse('2026-01-31T12:00:00Z');
+    jumped = 0;
     log = recordingLogger();
   });
   afterEach(() => rmSync(path, { recursive: true }));
@@ -26,7 +29,7 @@ describe.each(['disk', 'memory'] as const)('removed outputs: %s', driver => {
   const open = (config: Partial<SpoolConfig> = {}) =>
     openSpool(
       { ...SPOOL, driver, path, removedMs: HOUR_MS, historyBytes: 0, historyAgeMs: 0, ...config },
-      { clock: { ...realClock, now: () => now }, log },
+      { clock: { ...realClock, now: () => now, monotonic: () => now - jumped }, log },
     );
 
   const told = () =>
@@ -73,6 +76,22 @@ describe.each(['disk', 'memory'] as const)('removed outputs: %s', driver => {
       ['gone', 3],
       ['gone', 3],
     ]);
+    await spool.close();
+  });
+
+  test('its place is kept for its time, however the clock is set meanwhile', async () => {
+    const spool = await open();
+    spool.consumer('back');
+    await spool.append([numbered(1)]);
+    spool.retain([]);
+    now += 48 * HOUR_MS;
+    jumped += 48 * HOUR_MS;
+    await spool.trim();
+    expect((await drain(spool.consumer('back'))).map(numberOf)).toEqual([1]);
+    spool.retain([]);
+    now += HOUR_MS;
+    await spool.trim();
+    expect(told().at(-1)).toEqual(['back', 1]);
     await spool.close();
   });
 

@@ -1,6 +1,7 @@
 /** What every driver has to do, whatever it keeps its log in. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { SpoolConfig } from '../../src/core/config/types.ts';
+import type { Clock } from '../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../src/core/errors.ts';
 import {
   type Consumer,
@@ -35,7 +36,7 @@ export interface Place {
 /** @param open opens a new, empty spool; `now` moves its clock */
 export function runSpoolSuite(
   name: string,
-  open: (overrides: Partial<SpoolConfig>, clock: { now: () => number }) => Promise<Spool>,
+  open: (overrides: Partial<SpoolConfig>, clock: Pick<Clock, 'now' | 'monotonic'>) => Promise<Spool>,
   place: Place = {},
 ): void {
   const { hourMs = 3_600_000, quietMs = 0 } = place;
@@ -46,7 +47,7 @@ export function runSpoolSuite(
 
     async function make(overrides: Partial<SpoolConfig> = {}): Promise<Spool> {
       now = place.startAt?.() ?? Date.parse('2026-01-31T12:00:00Z');
-      spool = await open(overrides, { now: () => now });
+      spool = await open(overrides, { now: () => now, monotonic: () => now });
       return spool;
     }
 

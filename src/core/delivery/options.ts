@@ -1,4 +1,5 @@
 /** What a worker is made of. */
+import type { ClockJumps } from '../clock-jumps.ts';
 import type { OutputInstance } from '../config/types.ts';
 import type { Alert, Clock, Logger, Output } from '../contract.ts';
 import type { Consumer, DeadLetters, RateLimiter } from '../spool/contract.ts';
@@ -14,6 +15,8 @@ export interface OutputWorkerOptions {
   /** A rate limit over all processes with this log; undefined or absent: each has its own. */
   sharedLimit?(ready: () => void): RateLimiter | undefined;
   clock: Clock;
+  /** Those of the process; absent: those since the worker was made. */
+  jumps?: ClockJumps;
   log: Logger;
   observer: DeliveryObserver;
   /** For the status only; alerts get there by their delivery's `bury`. */

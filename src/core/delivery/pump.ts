@@ -2,6 +2,7 @@
  * Moves alerts of one output from the log through its open output: as many tries at once as window, breaker, rate limit
  * and batches allow. Driven by events; nothing waits in a loop.
  */
+import { ClockJumps } from '../clock-jumps.ts';
 import type { Output } from '../contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../errors.ts';
 import { cappedRetryAfter } from '../retry.ts';
@@ -51,6 +52,7 @@ export class Pump {
       policy: delivery.retry,
       ordered: this.#limits.concurrency === 1,
       clock,
+      jumps: options.jumps ?? new ClockJumps(clock),
       log,
       observer,
       mask,

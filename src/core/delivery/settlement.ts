@@ -1,4 +1,5 @@
 /** What becomes of alerts after a try: delivered, tried again, or given up. Counts and logs each. */
+import type { ClockJumps } from '../clock-jumps.ts';
 import type { Alert, Clock, Logger } from '../contract.ts';
 import { PermanentError } from '../errors.ts';
 import { type NextStep, nextStep, type RetryPolicy } from '../retry.ts';
@@ -15,6 +16,7 @@ export interface SettlementOptions {
   /** Keeps alerts that failed in hand: everything behind them waits. */
   ordered: boolean;
   clock: Clock;
+  jumps: ClockJumps;
   log: Logger;
   observer: DeliveryObserver;
   mask: ((text: string) => string) | undefined;
@@ -110,15 +112,17 @@ export class Settlement {
    * @param state how the output is doing, for the log
    */
   unaccepted(deliveries: readonly Delivery[], failure: Failure, state: string): void {
-    const { clock, policy } = this.#options;
-    const now = clock.now();
+    const { clock, policy, jumps } = this.#options;
+    // Only here, where something has failed: what is accepted is not asked for its age.
+    const now = jumps.look();
     let again = 0;
     let retryInMs = Number.POSITIVE_INFINITY;
     for (const delivery of deliveries) {
       const attempt = this.attempt(delivery);
-      const step = nextStep(failure, attempt, now - delivery.appendedAt, policy, clock.random());
+      const ageMs = now - jumps.adjusted(delivery.appendedAt);
+      const step = nextStep(failure, attempt, ageMs, policy, clock.random());
       if (step.giveUp !== undefined) {
-        this.#bury(delivery, failure, step.giveUp, now);
+        this.#bury(delivery, failure, step.giveUp, ageMs);
       } else {
         again++;
         retryInMs = Math.min(retryInMs, step.retryInMs);
@@ -183,13 +187,13 @@ export class Settlement {
     this.#heldBytes += delivery.alert.byteLength;
   }
 
-  #bury(delivery: Delivery, failure: Failure, why: NonNullable<NextStep['giveUp']>, now: number): void {
+  #bury(delivery: Delivery, failure: Failure, why: NonNullable<NextStep['giveUp']>, ageMs: number): void {
     const { observer, buried } = this.#options;
     const { reason } = failure;
     const prefix = {
       refused: '',
       attempts: `given up after ${this.attempt(delivery)} tries: `,
-      age: `given up ${Math.round((now - delivery.appendedAt) / 1000)} s after it came in: `,
+      age: `given up ${Math.round(ageMs / 1000)} s after it came in: `,
     }[why];
     const error = new PermanentError(prefix + failure.message, { reason, cause: failure });
     this.#attempts.delete(delivery);

@@ -1,4 +1,5 @@
 /** All cursors of a log and the consumers that work on them. */
+import type { ClockJumps } from '../clock-jumps.ts';
 import type { Clock, Logger } from '../contract.ts';
 import { createLogLimit } from '../log-limit.ts';
 import { type ConsumerHost, LogConsumer } from './consumer.ts';
@@ -13,6 +14,7 @@ export interface ConsumersOptions {
   reader: LogReader;
   deadLetters: DeadLetters;
   clock: Clock;
+  jumps: ClockJumps;
   log: Logger;
   drops: DropReport;
   /** Told whenever a cursor moves, with the number of entries settled. */
@@ -100,11 +102,11 @@ export class Consumers {
 
   /** Lets go of the cursors that were kept for long enough; true when there were any. */
   forgetRemoved(): boolean {
-    const { clock, log, removedMs } = this.#options;
-    const now = clock.now();
+    const { jumps, log, removedMs } = this.#options;
+    const now = jumps.look();
     let isAny = false;
     for (const [name, cursor] of this.#cursors) {
-      if (cursor.removedAt === undefined || now - cursor.removedAt < removedMs) continue;
+      if (cursor.removedAt === undefined || now - jumps.adjusted(cursor.removedAt) < removedMs) continue;
       const alerts = this.#depth(cursor) + cursor.droppedSinceRemoved;
       this.#owners.delete(cursor);
       this.#cursors.delete(name);

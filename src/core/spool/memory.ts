@@ -1,5 +1,6 @@
 /** The memory driver: a ring of bounded size. What it holds is gone when the process ends. */
 import type { Alert } from '../alert.ts';
+import { ClockJumps } from '../clock-jumps.ts';
 import type { SpoolConfig } from '../config/types.ts';
 import type { Clock, Logger } from '../contract.ts';
 import { Consumers } from './consumers.ts';
@@ -34,6 +35,7 @@ export class MemorySpool implements Spool, LogReader {
   readonly deadLetters: OwnDeadLetters;
   readonly #config: SpoolConfig;
   readonly #clock: Clock;
+  readonly #jumps: ClockJumps;
   readonly #drops: DropReport;
   readonly #consumers: Consumers;
   readonly #ring = new Tail(1);
@@ -49,12 +51,14 @@ export class MemorySpool implements Spool, LogReader {
   constructor(config: SpoolConfig, deps: MemorySpoolDeps) {
     this.#config = config;
     this.#clock = deps.clock;
+    this.#jumps = new ClockJumps(deps.clock);
     this.#drops = new DropReport(deps.clock, deps.log);
     this.deadLetters = deps.deadLetters;
     this.#consumers = new Consumers({
       reader: this,
       deadLetters: deps.deadLetters,
       clock: deps.clock,
+      jumps: this.#jumps,
       log: deps.log,
       drops: this.#drops,
       moved: () => {},
@@ -198,6 +202,7 @@ export class MemorySpool implements Spool, LogReader {
       for (;;) {
         const entry = this.#ring.get(this.firstOffset);
         if (!entry || now - entry.appendedAt <= maxAgeMs) break;
+        if (this.#jumps.look() - this.#jumps.adjusted(entry.appendedAt) <= maxAgeMs) break;
         this.#shift();
       }
       this.#drops.add(this.#consumers.moveForward(this.firstOffset));

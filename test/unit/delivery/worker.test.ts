@@ -185,6 +185,27 @@ describe('retries', () => {
     await worker.stop(0);
   });
 
+  test('a clock that is set after the start has nothing given up; the time that passes has', async () => {
+    vi.setSystemTime(1000);
+    const far = new FarEnd(() => {
+      if (far.sends.length === 1) vi.setSystemTime(Date.UTC(2026, 0, 31));
+      throw busy();
+    });
+    const { worker, append, box } = makeWorker(far, {
+      retry: { maxAgeMs: 3_600_000, attempts: 0, minMs: 500, maxMs: 60_000 },
+    });
+    worker.start();
+    await append('a');
+    await pass(3_590_000);
+    expect(far.sends.length).toBeGreaterThan(10);
+    expect(box.letters).toEqual([]);
+    await pass(20_000);
+    expect(box.letters).toMatchObject([
+      { error: expect.stringMatching(/^given up 36\d\d s after it came in/) },
+    ]);
+    await worker.stop(0);
+  });
+
   test('gives up after the allowed tries, and says what went wrong last', async () => {
     const far = new FarEnd(fail(busy()));
     const { worker, append, box } = makeWorker(far, {

@@ -1,4 +1,6 @@
 /** Drops the oldest segments: for room, for age, and when nobody needs them. */
+
+import type { ClockJumps } from '../../clock-jumps.ts';
 import type { SpoolConfig } from '../../config/types.ts';
 import type { Clock, Logger } from '../../contract.ts';
 import { createLogLimit, type LogLimit } from '../../log-limit.ts';
@@ -11,6 +13,7 @@ export interface CleanerOptions {
   config: SpoolConfig;
   clock: Clock;
   log: Logger;
+  jumps: ClockJumps;
   disk: DiskLog;
   consumers: Consumers;
   drops: DropReport;
@@ -57,19 +60,20 @@ export class Cleaner {
 
   /** Drops what everybody is past and the history does not keep, and what is too old. */
   trim(): void {
-    const { config, clock, disk, consumers, drops } = this.#options;
+    const { config, jumps, disk, consumers, drops } = this.#options;
+    const now = jumps.look();
     const segments = this.#segments(consumers.lowestKept(disk.end));
-    this.#drop(countExpired(segments, config, clock.now()));
+    this.#drop(countExpired(segments, config, now));
     drops.tell();
   }
 
   /** @param settledTo everything below is settled */
   #segments(settledTo: number): SegmentAge[] {
-    const { disk } = this.#options;
+    const { disk, jumps } = this.#options;
     const { segments } = disk;
     return segments.values().map(segment => ({
       bytes: segment.size,
-      lastAt: disk.lastAtOf(segment),
+      lastAt: jumps.adjusted(disk.lastAtOf(segment)),
       isSettled: disk.endOf(segment) <= settledTo,
       isNewest: segment === segments.last,
     }));

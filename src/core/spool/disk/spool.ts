@@ -1,5 +1,6 @@
 /** The disk driver: alerts are appended to a segmented log, and go out from memory to whoever keeps up. */
 import type { Alert } from '../../alert.ts';
+import { ClockJumps } from '../../clock-jumps.ts';
 import type { SpoolConfig } from '../../config/types.ts';
 import type { Clock, Logger } from '../../contract.ts';
 import { Consumers } from '../consumers.ts';
@@ -92,6 +93,7 @@ export class DiskSpool implements Spool, LogReader {
     });
     this.deadLetters = parts.deadLetters;
     this.#drops = new DropReport(parts.clock, parts.log);
+    const jumps = new ClockJumps(parts.clock);
     this.#cursors = new CursorKeeper({
       checkpoint: parts.checkpoint,
       log: parts.log,
@@ -109,6 +111,7 @@ export class DiskSpool implements Spool, LogReader {
       reader: this,
       deadLetters: parts.deadLetters,
       clock: parts.clock,
+      jumps,
       log: parts.log,
       drops: this.#drops,
       moved: settled => this.#cursors.moved(settled),
@@ -119,6 +122,7 @@ export class DiskSpool implements Spool, LogReader {
       config,
       clock: parts.clock,
       log: parts.log,
+      jumps,
       disk: parts.disk,
       consumers: this.#consumers,
       drops: this.#drops,
