@@ -14,3 +14,28 @@ export function percentDecoded(text: string): string {
     }
   });
 }
+
+/**
+ * What falcosidekick pastes into an address as it is written may be percent-encoded already, and has to be there where it
+ * holds a separator: escapes stay. Encoded is what cannot stand there as it is.
+ */
+const encodeExcept = (legal: RegExp) => (text: string) =>
+  text
+    .toWellFormed()
+    .replace(/%[0-9a-f]{2}|[^%]|%/giu, part =>
+      part.length === 3 && part.startsWith('%') ? part : legal.test(part) ? part : encodeURIComponent(part),
+    );
+
+/** A setting as one segment of a path: RFC 3986, section 3.3, `pchar`. */
+export const toPathSegment = encodeExcept(/^[\w.~!$&'()*+,;=:@-]$/);
+
+/** A setting as a value of a query (RFC 3986, section 3.4). `+` stays: it stands for a blank there. */
+export const toQueryValue = encodeExcept(/^[\w.~!$'()*+,;:@/?-]$/);
+
+/** A setting that ends a path or a query, and may go on with more of it: `_doc?refresh=true`, `falco&rp=weekly`. */
+export const toUrlTail = encodeExcept(/^[\w.~!$&'()*+,;=:@/?-]$/);
+
+/** The forms that a secret has in an address, and where the other side has taken it from there. */
+export function urlForms(secret: string): string[] {
+  return [...new Set([secret, toQueryValue(secret), percentDecoded(secret)])];
+}

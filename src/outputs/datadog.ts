@@ -1,4 +1,5 @@
 import { secret, url } from '../core/keys.ts';
+import { toQueryValue } from '../core/percent.ts';
 import { textFields } from './_kit/fields.ts';
 import { defineHttpOutput } from './_kit/http.ts';
 import { scale } from './_kit/scale.ts';
@@ -20,7 +21,7 @@ export default defineHttpOutput({
   enabledBy: 'apikey',
   // Texts above 4,000 characters are cut by Datadog itself: docs.datadoghq.com/api/latest/events.
   request: (alert, config) => ({
-    url: joinUrl(config.host, `/api/v1/events?api_key=${encodeURIComponent(config.apikey)}`),
+    url: joinUrl(config.host, `/api/v1/events?api_key=${toQueryValue(config.apikey)}`),
     json: {
       title: alert.rule,
       text: alert.output || alert.rule,

@@ -1,6 +1,7 @@
 import type { HttpResponse } from '../core/contract.ts';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { secret, text, url } from '../core/keys.ts';
+import { toPathSegment } from '../core/percent.ts';
 import { basicAuth } from './_kit/auth.ts';
 import { BATCH_WAIT_MS } from './_kit/batching.ts';
 import { defineHttpOutput, type HttpMessage } from './_kit/http.ts';
@@ -17,7 +18,7 @@ interface OpenObserveConfig {
 }
 
 function toRequest(config: OpenObserveConfig, body: Buffer): HttpMessage {
-  const [organization, stream] = [config.organizationname, config.streamname].map(encodeURIComponent);
+  const [organization, stream] = [config.organizationname, config.streamname].map(toPathSegment);
   return {
     url: joinUrl(config.hostport, `/api/${organization}/${stream}/_multi`),
     headers: basicAuth(config.username, config.password),

@@ -1,5 +1,6 @@
 import type { Alert } from '../core/contract.ts';
 import { secret, text, url } from '../core/keys.ts';
+import { toPathSegment } from '../core/percent.ts';
 import { basicAuth } from './_kit/auth.ts';
 import { batchingKey, batchingLimits } from './_kit/batching.ts';
 import { defineHttpOutput } from './_kit/http.ts';
@@ -33,7 +34,7 @@ export default defineHttpOutput({
   enabledBy: 'hostport',
   batchBy: ({ batching }) => batchingLimits(batching, { items: 1000, bytes: MAX_BATCH_BYTES }),
   request: (alert, config) => ({
-    url: joinUrl(config.hostport, `/api/${encodeURIComponent(config.index)}/_doc`),
+    url: joinUrl(config.hostport, `/api/${toPathSegment(config.index)}/_doc`),
     headers: basicAuth(config.username, config.password),
     body: alert.bytes,
   }),

@@ -1,6 +1,7 @@
 /** Turns settings into plain values by their schemas, and notes problems, secrets and the masked form on the way. */
 import type { z } from 'zod';
 import { type KeyMeta, keyMeta } from '../keys.ts';
+import { urlForms } from '../percent.ts';
 import { addressUserInfo, MASK, maskAddress, userInfo } from '../redact.ts';
 import { formatDuration, formatSize } from '../units.ts';
 import { nearest } from './nearest.ts';
@@ -135,7 +136,7 @@ function noteSecrets(tree: Tree, meta: KeyMeta | undefined, secrets: Set<string>
     // The chart keeps whole addresses in files: without their user and password they are no secret.
     const isAddress = (part: string) => meta?.userInfo === true && part === leaf.value;
     if (texts) for (const part of leaf.hidden ?? []) if (!isAddress(part)) secrets.add(part);
-    if (meta?.secret && leaf.value !== null) secrets.add(leaf.source);
+    if (meta?.secret && leaf.value !== null) for (const form of urlForms(leaf.source)) secrets.add(form);
   };
   const walk = (inner: Tree): void => {
     if (inner.kind === 'leaf') visit(inner);
@@ -152,7 +153,7 @@ function maskValue(value: unknown, meta: KeyMeta | undefined, secrets: Set<strin
   if (!meta?.secret) return value;
   const mask = (text: string) => {
     // Also parts of `name:value` text, which were one text when the secrets were noted.
-    if (text !== '') secrets.add(text);
+    for (const form of urlForms(text)) if (form !== '') secrets.add(form);
     return text === '' ? '' : MASK;
   };
   if (typeof value === 'string') return mask(value);

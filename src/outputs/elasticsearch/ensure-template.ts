@@ -1,4 +1,5 @@
 import type { Host } from '../../core/contract.ts';
+import { toPathSegment } from '../../core/percent.ts';
 import { ensure } from '../_kit/ensure.ts';
 import { joinUrl } from '../_kit/url.ts';
 import type { Config } from './keys.ts';
@@ -7,7 +8,7 @@ import { toIndexTemplate } from './template.ts';
 
 /** Makes the index template unless it is there. For indexes of other names than falcosidekick's it has a name of its own. */
 export function ensureTemplate(config: Config, host: Host): Promise<void> {
-  const address = joinUrl(config.hostport, `/_index_template/${encodeURIComponent(config.index)}`);
+  const address = joinUrl(config.hostport, `/_index_template/${toPathSegment(config.index)}`);
   const headers = headersOf(config);
   return ensure(host, {
     check: { url: address, headers },

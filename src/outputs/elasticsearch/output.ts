@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Alert, Cancellation, Host, HttpRequest, Output, SendContext } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
+import { toPathSegment, toUrlTail } from '../../core/percent.ts';
 import { basicAuth } from '../_kit/auth.ts';
 import { judge } from '../_kit/http.ts';
 import { settle } from '../_kit/settle.ts';
@@ -86,7 +87,7 @@ export class Elasticsearch implements Output {
       toDocument(alert, { flatten: this.#flatten, without }),
     );
     if (!batching.enabled && items.length === 1) {
-      const path = `/${encodeURIComponent(name)}/${encodeURIComponent(type)}`;
+      const path = `/${toPathSegment(name)}/${toUrlTail(type)}`;
       const body = this.#isPacked ? await compress(documents[0]!) : documents[0]!;
       const response = await http.send(this.#request(path, body), signal);
       return { response, refusals: [readOutcome(response)] };
@@ -100,7 +101,9 @@ export class Elasticsearch implements Output {
 
   #request(path: string, body: string | Buffer): HttpRequest {
     const { hostport, pipeline } = this.#config;
-    const query = pipeline === '' ? '' : `?pipeline=${encodeURIComponent(pipeline)}`;
+    // `type` may have brought a query with it.
+    const mark = path.includes('?') ? '&' : '?';
+    const query = pipeline === '' ? '' : `${mark}pipeline=${encodeURIComponent(pipeline)}`;
     return { method: 'POST', url: joinUrl(hostport, path + query), headers: this.#headers, body };
   }
 

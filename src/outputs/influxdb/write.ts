@@ -1,4 +1,5 @@
 import type { Alert } from '../../core/contract.ts';
+import { toQueryValue, toUrlTail } from '../../core/percent.ts';
 import type { HttpMessage } from '../_kit/http.ts';
 import { toNanos } from '../_kit/times.ts';
 import { joinUrl } from '../_kit/url.ts';
@@ -28,23 +29,23 @@ interface InfluxConfig {
   timestamp: boolean;
 }
 
+function toPath({ database, organization, bucket, user, password, token, precision }: InfluxConfig): string {
+  const place =
+    organization !== '' && bucket !== ''
+      ? `/api/v2/write?org=${toQueryValue(organization)}&bucket=${toQueryValue(bucket)}`
+      : `/write?db=${toUrlTail(database)}`;
+  const isSigned = token === '' && user !== '' && password !== '';
+  const login = isSigned ? `&u=${toQueryValue(user)}&p=${toQueryValue(password)}` : '';
+  return `${place}${login}&precision=${precision}`;
+}
+
 /** One request for all of them. */
 export function toRequest(alerts: readonly Alert[], config: InfluxConfig): HttpMessage {
   // Points of one request without a time get the same one, and the last of those with the same tags would remain.
   const timed = config.timestamp || alerts.length > 1;
   const unit = UNITS[config.precision];
-  const query = new URLSearchParams(
-    config.organization !== '' && config.bucket !== ''
-      ? { org: config.organization, bucket: config.bucket }
-      : { db: config.database },
-  );
-  if (config.token === '' && config.user !== '' && config.password !== '') {
-    query.set('u', config.user);
-    query.set('p', config.password);
-  }
-  query.set('precision', config.precision);
   return {
-    url: joinUrl(config.hostport, `${query.has('org') ? '/api/v2/write' : '/write'}?${query}`),
+    url: joinUrl(config.hostport, toPath(config)),
     headers: {
       'content-type': 'text/plain; charset=utf-8',
       accept: 'application/json',

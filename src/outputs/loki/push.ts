@@ -26,7 +26,7 @@ export function toPush(
     entry.values.push([String(toNanos(alert)), truncateBytes(line, MAX_LINE)]);
   }
   return {
-    url: joinUrl(config.hostport, `/${config.endpoint.replace(/^\/+/, '')}`),
+    url: joinUrl(config.hostport, config.endpoint),
     headers: {
       'content-type': 'application/json',
       ...(config.tenant !== '' && { 'x-scope-orgid': config.tenant }),

@@ -1,4 +1,5 @@
 import type { Host } from '../../core/contract.ts';
+import { toPathSegment } from '../../core/percent.ts';
 import { ensure } from '../_kit/ensure.ts';
 import type { HttpMessage } from '../_kit/http.ts';
 import { joinUrl } from '../_kit/url.ts';
@@ -15,16 +16,16 @@ const HEADERS = { 'content-type': 'application/json; charset=utf-8' };
 
 /** An address of the API; `apiendpoint` may come with or without slashes around it. */
 function toUrl(config: QuickwitConfig, path: string): string {
-  return joinUrl(joinUrl(config.hostport, `/${config.apiendpoint.replace(/^\/+/, '')}`), `/${path}`);
+  return joinUrl(joinUrl(config.hostport, config.apiendpoint), path);
 }
 
 export function toRequest(config: QuickwitConfig, body: Buffer): HttpMessage {
-  return { url: toUrl(config, `${encodeURIComponent(config.index)}/ingest`), body };
+  return { url: toUrl(config, `${toPathSegment(config.index)}/ingest`), body };
 }
 
 /** Makes the index unless it is there. */
 export function ensureIndex(config: QuickwitConfig, host: Host): Promise<void> {
-  const described = toUrl(config, `indexes/${encodeURIComponent(config.index)}/describe`);
+  const described = toUrl(config, `indexes/${toPathSegment(config.index)}/describe`);
   return ensure(host, {
     check: { url: described, headers: HEADERS },
     create: {

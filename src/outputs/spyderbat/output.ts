@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import type { Alert, Cancellation, Host, HttpRequest, HttpResponse, Output } from '../../core/contract.ts';
+import { toPathSegment } from '../../core/percent.ts';
 import { judge } from '../_kit/http.ts';
 import { untilAborted } from '../_kit/settle.ts';
 import { joinUrl } from '../_kit/url.ts';
@@ -29,7 +30,7 @@ export class SpyderbatOutput implements Output {
     this.#config = config;
     this.#host = host;
     this.#uid = `falcosidekick_${config.orguid}`;
-    this.#sources = joinUrl(config.apiurl, `/api/v1/org/${encodeURIComponent(config.orguid)}/source/`);
+    this.#sources = joinUrl(config.apiurl, `/api/v1/org/${toPathSegment(config.orguid)}/source/`);
   }
 
   async send([alert]: readonly Alert[], { signal }: { signal: Cancellation }): Promise<void> {
@@ -41,7 +42,7 @@ export class SpyderbatOutput implements Output {
     const record = JSON.stringify(toRecord(alert!, this.#host.clock.now()));
     await this.#ask(signal, {
       method: 'POST',
-      url: `${this.#sources}${encodeURIComponent(this.#uid)}/data/sb-agent`,
+      url: `${this.#sources}${toPathSegment(this.#uid)}/data/sb-agent`,
       headers: { 'content-type': 'application/ndjson', 'content-encoding': 'gzip' },
       body: gzipSync(`${record}\n`),
     });
