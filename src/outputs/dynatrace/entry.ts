@@ -1,4 +1,5 @@
 import type { Alert } from '../../core/contract.ts';
+import { toGoText } from '../_kit/go-text.ts';
 import { toRfc3339Seconds } from '../_kit/times.ts';
 
 /** Attribute of the entry → output fields that it is taken from, the first that holds a text, and not an empty one. */
@@ -10,7 +11,6 @@ const ATTRIBUTES = {
   'k8s.pod.name': ['k8s.pod.name'],
   'k8s.pod.uid': ['k8s.pod.id'],
   'process.executable.name': ['proc.name'],
-  'span.id': ['span.id'],
 };
 
 function toAttributes(alert: Alert): Record<string, string> {
@@ -20,6 +20,9 @@ function toAttributes(alert: Alert): Record<string, string> {
     const value = values.find(one => typeof one === 'string' && one !== '');
     if (typeof value === 'string') attributes[attribute] = value;
   }
+  // Of whatever type, as in falcosidekick.
+  const span = toGoText(alert.outputFields['span.id'] ?? '');
+  if (span !== '') attributes['span.id'] = span;
   return attributes;
 }
 
