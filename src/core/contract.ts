@@ -217,6 +217,8 @@ export interface OutputDefinition<S extends z.ZodObject = z.ZodObject> {
   inherits?: readonly string[];
   /** Adds the common HTTP keys: checkcert, mutualtls, customheaders, proxy, ... */
   http?: boolean;
+  /** Headers, in lower case, that `customheaders` do not replace. For outputs with `http`. */
+  ownHeaders?(config: z.output<S>): readonly string[];
   /** Adds `tls` keys for outputs with their own client library. */
   tls?: boolean;
   /** Whether the settings turn the output on, for example because its URL is set. */

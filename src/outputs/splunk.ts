@@ -28,6 +28,8 @@ export default defineHttpOutput({
   // docs.splunk.com/Documentation/Splunk/latest/Admin/Limitsconf, `[http_input] max_content_length`.
   batch: { items: 500, bytes: 1_000_000, waitMs: BATCH_WAIT_MS },
   concurrency: 8,
+  // falcosidekick sets the token last.
+  ownHeaders: ({ token }) => (token === '' ? [] : ['authorization']),
   request: (alert, config) => toRequest([alert], config),
   requestBatch: toRequest,
   example: { host: 'https://splunk.example:8088/services/collector/event', token: 'hec-token' },

@@ -1,6 +1,7 @@
 /** How an output connects and delivers, from its common keys and the global ones. */
 import { join } from 'node:path';
 import type { BatchLimits, OutputDefinition } from '../contract.ts';
+import { isConnectionHeader } from '../http/request-headers.ts';
 import type { TemplateConfig } from '../output-template.ts';
 import type { Problems } from './problems.ts';
 import { readKeys } from './reader.ts';
@@ -46,18 +47,22 @@ export interface ClientTlsKeys {
   mutualtlsclient: { certfile: string; keyfile: string; cacertfile: string };
 }
 
+interface ConnectionPlace {
+  section: Section;
+  path: Path;
+  sources: Sources;
+  problems: Problems;
+  /** The output's own keys. */
+  own: { values: OwnTlsKeys; section: Section };
+  /** Headers that the output sets whatever `customheaders` say. */
+  ownHeaders: readonly string[];
+}
+
 /** Where the files are; they are read once to know that they can be. */
 export function toConnection(
   common: CommonKeys,
   globals: ClientTlsKeys,
-  place: {
-    section: Section;
-    path: Path;
-    sources: Sources;
-    problems: Problems;
-    /** The output's own keys. */
-    own: { values: OwnTlsKeys; section: Section };
-  },
+  place: ConnectionPlace,
 ): ConnectionConfig {
   const { section, path, sources, problems, own } = place;
   const given = common.tls ?? { ca: '', cert: '', key: '', servername: '', insecure: false };
@@ -105,8 +110,34 @@ export function toConnection(
     keyFile,
     serverName: tls.servername,
     proxy: common.proxy ?? '',
-    headers: common.customheaders ?? {},
+    headers: usableHeaders(common.customheaders ?? {}, place),
   };
+}
+
+/** `customheaders` without those that would not be sent, each of which is told. */
+function usableHeaders(
+  headers: Record<string, string>,
+  {
+    section,
+    path,
+    problems,
+    ownHeaders,
+  }: Pick<ConnectionPlace, 'section' | 'path' | 'problems' | 'ownHeaders'>,
+): Record<string, string> {
+  const useless = (name: string) => {
+    if (isConnectionHeader(name))
+      return 'never sent: this header follows from the address and the connection';
+    return ownHeaders.includes(name.trim().toLowerCase())
+      ? 'no effect: the output sets this header itself'
+      : '';
+  };
+  const usable = Object.entries(headers).filter(([name]) => {
+    const message = useless(name);
+    const at = locate(section, `customheaders.${name}`);
+    if (message !== '') problems.warning([...path, 'customheaders', name], message, at);
+    return message === '';
+  });
+  return Object.fromEntries(usable);
 }
 
 /** The keys of `delivery` as they were read. */

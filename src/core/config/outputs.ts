@@ -223,9 +223,10 @@ function readInstance(
     ...at,
     sources,
     own: { values: config.values as OwnTlsKeys, section: parts.own },
+    // What is bad may lack the keys that decide.
+    ownHeaders: (state !== 'bad' && definition.ownHeaders?.(config.values)) || [],
   });
   const template = readTemplate(common, parts.shared, path, problems);
-  // What is bad may lack the keys that decide.
   const body = state === 'bad' ? 'request' : templateBodyOf(definition, config.values);
   if (template?.body && typeof body === 'object') {
     problems.error([...path, 'template', 'body'], body.refused, locate(parts.shared, 'template.body'));

@@ -5,12 +5,14 @@ import type { Target } from './origin.ts';
 const USER_AGENT = 'Falcosidekick';
 /** Headers that may go along to another origin: none that could hold a credential. */
 const PORTABLE = /^(accept|content-type|content-encoding|user-agent|ce-.*)$/;
-/** Headers that are the connection's own business. */
-const HOP_BY_HOP = new Set([
+/** Headers that say how a message travels and where to: a sender's own business. Go leaves out the same ones. */
+const CONNECTION = new Set([
   'connection',
   'content-length',
   'expect',
+  'host',
   'keep-alive',
+  'trailer',
   'transfer-encoding',
   'upgrade',
 ]);
@@ -25,7 +27,7 @@ export function customHeaders(headers: Readonly<Record<string, string>>): Readon
   const custom = new Map<string, string>();
   for (const [name, value] of Object.entries(headers)) {
     const key = name.trim().toLowerCase();
-    if (HOP_BY_HOP.has(key)) continue;
+    if (CONNECTION.has(key)) continue;
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(key))
       throw new Error(`customheaders: "${name}" is not a header name`);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -35,6 +37,11 @@ export function customHeaders(headers: Readonly<Record<string, string>>): Readon
     custom.set(key, value);
   }
   return custom;
+}
+
+/** Whether a header is never taken from `customheaders`. */
+export function isConnectionHeader(name: string): boolean {
+  return CONNECTION.has(name.trim().toLowerCase());
 }
 
 /** Names and values in turns. */

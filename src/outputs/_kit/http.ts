@@ -97,6 +97,8 @@ export interface HttpOutputDefinition<K extends z.ZodRawShape> {
   address?(config: Config<K>): string;
   /** See the contract. */
   templateBody?(config: Config<K>): TemplateBody;
+  /** See the contract. */
+  ownHeaders?(config: Config<K>): readonly string[];
   /** See the contract; `request` then gets the settings of one far side. */
   split?(config: Config<K>): ReadonlyMap<string, Config<K>> | undefined;
   /** The smallest configuration that works. */
@@ -128,6 +130,7 @@ export function defineHttpOutput<const K extends z.ZodRawShape>(
       ...(definition.check?.(config) ?? []),
     ],
     templateBody: definition.templateBody,
+    ownHeaders: definition.ownHeaders,
     split: definition.split,
     example,
     enabled: config => needed.every(key => isSet((config as Record<string, unknown>)[key])),

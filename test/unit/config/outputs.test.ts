@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineOutput } from '../../../src/core/contract.ts';
 import { flag, text } from '../../../src/core/keys.ts';
+import splunk from '../../../src/outputs/splunk.ts';
 import { load, problemsOf, warningsOf } from '../../support/config.ts';
 
 const HOOK = 'https://hooks.example/services/token';
@@ -289,5 +290,29 @@ describe('fingerprint', () => {
     expect(of(`${yaml}\n  match: [{ rule: x }]`)).not.toBe(base);
     expect(of(`delivery: { timeout: 1s }\n${yaml}`)).not.toBe(base);
     expect(of(yaml, { files: { '/pem/ca': 'two' } })).not.toBe(base);
+  });
+});
+
+describe('customheaders', () => {
+  const headers = { Host: 'other.example', 'Content-Length': '1', 'X-Team': 'soc' };
+
+  test('that follow from the address or the connection are left out, and told', () => {
+    const yaml = slack(`  customheaders: ${JSON.stringify(headers)}\n`);
+    expect(only(yaml).connection.headers).toEqual({ 'x-team': 'soc' });
+    expect(warningsOf(yaml, { strict: true })).toEqual([
+      'line 3: slack.customheaders.host: never sent: this header follows from the address and the connection',
+      'line 3: slack.customheaders.content-length: never sent: this header follows from the address and the connection',
+    ]);
+  });
+
+  test('do not replace what the output keeps for itself', () => {
+    const hec = 'splunk: { host: "https://s.example/x", customheaders: { Authorization: zz, x-a: b }';
+    const input = { definitions: [splunk] as never };
+    expect(only(`${hec}, token: t }`, input).connection.headers).toEqual({ 'x-a': 'b' });
+    expect(warningsOf(`${hec}, token: t }`, input).join()).toContain(
+      'splunk.customheaders.authorization: no effect',
+    );
+    expect(only(`${hec} }`, input).connection.headers).toEqual({ authorization: 'zz', 'x-a': 'b' });
+    expect(warningsOf(`${hec} }`, input)).toEqual([]);
   });
 });
