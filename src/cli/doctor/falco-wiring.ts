@@ -121,7 +121,8 @@ function wrongPort(url: URL, server: Server): Check[] {
 
 function wrongPath(url: URL, server: Server): Check[] {
   const path = entersByPath(url, server) ? firstSegment(url.pathname).rest : url.pathname;
-  if (placeOf(path) !== '/') return [fail('', `${placeOf(path)} does not take alerts`, 'let the path be /')];
+  if (placeOf(path, 'POST') !== '/')
+    return [fail('', `${placeOf(path, 'POST')} does not take alerts`, 'let the path be /')];
   return url.search || url.hash ? [warn('', 'has a query or fragment, which is ignored')] : [];
 }
 

@@ -107,7 +107,7 @@ class TiercelServer implements HttpServer {
   async listen(): Promise<Listening> {
     const { config } = this.#settings;
     const tls = config.tls && loadTls(config.tls);
-    this.#plainPlaces = new Set(config.tls?.plainPaths.filter(isServed).map(placeOf));
+    this.#plainPlaces = new Set(config.tls?.plainPaths.filter(isServed).map(path => placeOf(path)));
     const withPlain = config.tls !== undefined && this.#plainPlaces.size > 0;
     const main = this.#serve(tls, place => (this.#plainPlaces.has(place) ? this.#elsewhere() : place));
     const plain = withPlain
@@ -220,7 +220,7 @@ class TiercelServer implements HttpServer {
     const { path, query } = splitTarget(url);
     const rest = auth.hasSecretPath ? auth.enter(request, path) : undefined;
     if (rest !== undefined || !url.startsWith('/')) request.url = (rest ?? path) + query;
-    const place = placeOf(rest ?? path);
+    const place = placeOf(rest ?? path, request.method);
     // A segment that is not ours may be the secret, mistyped.
     const hidden = place === '/' && auth.hasSecretPath && path !== '/';
     this.#shownPaths.set(request, hidden ? '/***' : (rest ?? path));

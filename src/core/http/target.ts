@@ -4,7 +4,10 @@ import { percentDecoded } from '../percent.ts';
 /** What serves a path; `/` is the ingest, which takes every path that nothing else has. */
 export type Place = '/' | '/ping' | '/healthz' | '/readyz' | '/test' | '/metrics' | '/api';
 
-const PLACES = new Set<string>(['/ping', '/healthz', '/readyz', '/test', '/metrics', '/api']);
+const PLACES = new Set<string>(['/ping', '/healthz', '/readyz', '/test', '/metrics']);
+
+/** The calls of the API that are a POST, as its routes take them; any other POST is one of alerts, as in falcosidekick. */
+const API_POSTS = /^\/api\/v1\/(?:dead-letters\/replay|replay|test|reload)\/?$/i;
 
 /** The target of a request cut in two: `/a/b` and `?c=d` (or nothing). */
 export interface Target {
@@ -22,10 +25,12 @@ export function splitTarget(url: string): Target {
   return mark < 0 ? { path: url, query: '' } : { path: url.slice(0, mark), query: url.slice(mark) };
 }
 
-/** What serves this path. */
-export function placeOf(path: string): Place {
-  if (PLACES.has(path)) return path as Place;
-  return path.startsWith('/api/') ? '/api' : '/';
+/** What serves this path, by default for a GET. */
+export function placeOf(path: string, method = 'GET'): Place {
+  if (path === '/api' || path.startsWith('/api/')) {
+    return method !== 'POST' || API_POSTS.test(path) ? '/api' : '/';
+  }
+  return PLACES.has(path) ? (path as Place) : '/';
 }
 
 /** The first segment of a path, decoded where it can be, and the rest: `/a/b` → `a` and `/b`. */

@@ -68,12 +68,14 @@ describe('where Falco sends to', () => {
     expect(check.message).toContain(says);
   });
 
-  test.each(['http://tiercel:2801', '"http://tiercel:2801/"', 'http://10.0.0.7:2801/any/path'])(
-    '%s fits',
-    url => {
-      expect(wrong(wired({ url }))).toEqual([]);
-    },
-  );
+  test.each([
+    'http://tiercel:2801',
+    '"http://tiercel:2801/"',
+    'http://10.0.0.7:2801/any/path',
+    'http://t:2801/api/v1/alerts',
+  ])('%s fits', url => {
+    expect(wrong(wired({ url }))).toEqual([]);
+  });
 
   test.each([
     { url: 'http://tiercel:2801/', expected: ['fail http_output.url'] },

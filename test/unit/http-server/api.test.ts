@@ -48,8 +48,8 @@ describe('reading', () => {
 
   it.each([
     ['GET', '/nothing', 404],
-    ['POST', '/nothing', 404],
-    ['POST', '/status', 405],
+    ['PUT', '/nothing', 404],
+    ['PUT', '/status', 405],
     ['GET', '/reload', 405],
     ['GET', '/%ff', 404],
   ])('%s %s is %d, in a sentence', async (method, path, status) => {

@@ -2,6 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AlertTooLargeError, SpoolFaultError, SpoolFullError } from '../../../src/core/spool/contract.ts';
 import { alertText, call, post, type Rig, raw, startServer } from './support.ts';
 
+const TOKENS = { token: 't0ken', username: '', password: '', path: '', adminToken: 'adm1n' };
+
 let rig: Rig;
 afterEach(() => rig.close());
 
@@ -19,6 +21,34 @@ describe("falcosidekick's answers", () => {
     rig = await startServer();
     expect((await post(rig.url + path, alertText())).status).toBe(200);
     expect(rig.accepted).toBe(1);
+  });
+
+  it.each(['/api', '/api/', '/api/alerts', '/api/v1/alerts', '/api/v1/status', '/api/v1/reload/x'])(
+    'takes alerts posted to %s, which is no call of the API',
+    async path => {
+      rig = await startServer({ maxBodyBytes: 2000, auth: TOKENS });
+      const send = (token: string, body: string) =>
+        post(rig.url + path, body, { authorization: `Bearer ${token}` });
+      expect(await send('t0ken', alertText())).toMatchObject({ status: 200, body: '' });
+      expect(rig.backend.taken).toHaveLength(1);
+      expect((await send('wrong', alertText())).status).toBe(401);
+      expect((await send('t0ken', alertText({ output: 'x'.repeat(2000) }))).status).toBe(413);
+      expect((await send('t0ken', '{}')).body).toContain('Please send a valid request body');
+    },
+  );
+
+  it.each([
+    '/api/v1/reload',
+    '/api/v1/Reload/?x=1',
+    '/api/v1/test',
+    '/api/v1/replay',
+    '/api/v1/dead-letters/replay',
+  ])('takes no alerts at %s, which is a call of the API', async path => {
+    rig = await startServer({ auth: TOKENS });
+    const answer = await post(rig.url + path, alertText(), { authorization: 'Bearer t0ken' });
+    expect(answer.status).toBe(401);
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    expect(rig.backend.taken).toEqual([]);
   });
 
   it.each(['GET', 'PUT', 'DELETE', 'PATCH'])('refuses %s on /', async method => {
