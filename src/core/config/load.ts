@@ -3,6 +3,7 @@ import type { OutputDefinition } from '../contract.ts';
 import { createRedactor } from '../redact.ts';
 import { parseTemplate, TemplateError } from '../template/index.ts';
 import { readDocument } from './document.ts';
+import { unfold } from './dotted.ts';
 import { Overlay } from './environment.ts';
 import { isKnownPath } from './falcosidekick-keys.ts';
 import { type OutputsContext, readOutput } from './outputs.ts';
@@ -39,6 +40,7 @@ export function loadConfig(options: LoadOptions): Config {
   const secrets = new Set<string>();
 
   const root = readRoot(options, sources, problems);
+  unfold(root, definitions, problems);
   resolveReferences(root, sources, problems, options.file);
   reportUnknownSections(root, definitions, problems);
 
