@@ -9,7 +9,7 @@ import { cutLongFields } from './enrich/cut.ts';
 import { formatOutput } from './enrich/output-format.ts';
 import { toText } from './json.ts';
 import { createLogLimit } from './log-limit.ts';
-import { fieldsData, parseTemplate } from './template/index.ts';
+import { fieldsData, parseTemplate, TemplateError } from './template/index.ts';
 import { compareText } from './template/value.ts';
 
 export interface EnrichDeps {
@@ -32,7 +32,11 @@ export function createEnricher(config: EnrichConfig, deps: EnrichDeps): Step {
   const warnings = createLogLimit(deps.log, deps.clock);
   const templateFailed = (field: string, error: Error, { rule }: AlertDraft) => {
     deps.templateFailed?.(field);
-    warnings.warn(field, { field, rule, error: error.message }, 'templated field left empty');
+    warnings.warn(
+      field,
+      { field, rule, error: error.message },
+      'templated field ends where its template failed',
+    );
   };
   const steps: Step[] = [];
   const customFields = Object.entries(config.customFields);
@@ -76,6 +80,7 @@ function templatedField(
     try {
       value = template.render(fieldsData(draft.fields.entries()));
     } catch (error) {
+      if (error instanceof TemplateError) value = error.rendered;
       failed(name, error as Error, draft);
     }
     draft.fields.assign([[name, value]]);

@@ -86,12 +86,12 @@ describe('templated fields', () => {
     });
   });
 
-  it('never lose an alert: a template that fails leaves its field empty, is counted and told once a minute', () => {
+  it('never lose an alert: a template that fails ends its field there, is counted and told once a minute', () => {
     const log = recordingLogger();
     const failed: string[] = [];
     const now = { ms: 0 };
     const enrich = createEnricher(
-      { ...NO_ENRICHMENT, templatedFields: { bad: '{{ slice .a 5 9 }}', good: 'x' } },
+      { ...NO_ENRICHMENT, templatedFields: { bad: 'pre {{ slice .a 5 9 }} post', good: 'x' } },
       { log, clock: { monotonic: () => now.ms }, templateFailed: field => failed.push(field) },
     );
     const run = () => {
@@ -99,7 +99,7 @@ describe('templated fields', () => {
       enrich(draft);
       return sealAlert(draft).outputFields;
     };
-    expect(run()).toEqual({ a: 'b', bad: '', good: 'x' });
+    expect(run()).toEqual({ a: 'b', bad: 'pre ', good: 'x' });
     run();
     run();
     expect(log.lines).toMatchObject([{ level: 'warn', fields: { field: 'bad', rule: 'R' } }]);

@@ -7,11 +7,14 @@ export class TemplateError extends Error {
   readonly line: number;
   /** The message without the line. */
   readonly reason: string;
+  /** What had been rendered before the failure. */
+  readonly rendered: string;
 
-  constructor(reason: string, line: number) {
+  constructor(reason: string, line: number, rendered = '') {
     super(`line ${line}: ${reason}`);
     this.reason = reason;
     this.line = line;
+    this.rendered = rendered;
   }
 }
 

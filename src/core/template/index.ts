@@ -53,7 +53,7 @@ export function parseTemplate(text: string): Template {
       try {
         body(run, data.root);
       } catch (error) {
-        if (error instanceof Fault) throw new TemplateError(error.message, run.line);
+        if (error instanceof Fault) throw new TemplateError(error.message, run.line, run.output);
         throw error;
       }
       return run.output;
