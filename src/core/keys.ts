@@ -182,13 +182,19 @@ export function addresses(description: string) {
   return list(description, [], { userInfo: true });
 }
 
+// `name:` and `name: ~` say nothing, to falcosidekick neither.
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value ?? undefined;
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== null));
+}
+
 /**
  * A map of texts; from one text as `name:value,other:value`. With `bareNames` every comma there ends a pair, and a name
  * alone has an empty value.
  */
 export function pairs(description: string, options: { secret?: boolean; bareNames?: boolean } = {}) {
   const parse = (value: unknown) =>
-    typeof value === 'string' ? (parsePairs(value, options.bareNames) ?? value) : (value ?? undefined);
+    typeof value === 'string' ? (parsePairs(value, options.bareNames) ?? value) : withoutNulls(value);
   return described(parsed(parse, z.record(z.string(), item), {}), {
     description,
     form: 'pairs',

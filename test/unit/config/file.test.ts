@@ -249,6 +249,20 @@ test("keys of falcosidekick's outputs are checked for unknown ones", () => {
   ]);
 });
 
+test('a name without a value in a map is none, as in falcosidekick', () => {
+  const { enrich, outputs } = load(
+    `customfields: { none: , nil: ~, empty: "" }
+templatedfields: { none: }
+customtags: [a, ~]
+slack: { webhookurl: https://a.example/b, labels: { none: , b: c }, customheaders: { x-none: } }`,
+  );
+  expect(enrich.customTags).toEqual(['a', '']);
+  expect(enrich.customFields).toEqual({ empty: '' });
+  expect(enrich.templatedFields).toEqual({});
+  expect(outputs[0]!.config.labels).toEqual({ b: 'c' });
+  expect(outputs[0]!.connection.headers).toEqual({});
+});
+
 describe("falcosidekick's whole file", () => {
   // Every key of every output with an empty value, as its example file has them.
   const tree: Record<string, unknown> = {};
