@@ -14,7 +14,7 @@ export default defineHttpOutput({
     bucket: text('Bucket, for InfluxDB 2.', 'falco'),
     precision: oneOf('Unit of the times.', ['ns', 'n', 'us', 'u', 'ms', 's', 'm', 'h'], 'ns'),
     user: text('User name, for InfluxDB 1.'),
-    password: secret('Password, for InfluxDB 1.'),
+    password: secret('Password, for InfluxDB 1. It goes into the address: write `+` as `%2B`.'),
     token: secret('Token; it goes before user and password.'),
     timestamp: flag(
       'Whether every point has the time of its alert. Otherwise only points that are written together have, and others the time at which they arrive.',
