@@ -4,7 +4,7 @@ import { isKnownLeaf, isKnownPath, KNOWN_OUTPUTS } from './falcosidekick-keys.ts
 import { nearest } from './nearest.ts';
 import type { Problems } from './problems.ts';
 import { settingsShape } from './schema.ts';
-import type { Section } from './tree.ts';
+import { isEmpty, kindOf, type Section, type Tree } from './tree.ts';
 
 /** Tells of unknown keys outside of the sections of the outputs that there are. */
 export function reportUnknownSections(
@@ -23,17 +23,33 @@ export function reportUnknownSections(
     new Set(
       names.filter(name => name.startsWith(prefix)).map(name => name.slice(prefix.length).split('.')[0]!),
     );
+  /** Keys beside outputs which those below take from there. */
+  const inherited = new Set(
+    definitions.flatMap(({ name, inherits = [] }) =>
+      inherits.map(key => `${name.slice(0, name.lastIndexOf('.') + 1)}${key}`),
+    ),
+  );
   visit(root, '');
+
+  /** A value where there are only sections, or one that nothing here reads. */
+  function reportMisplaced(tree: Tree, path: string, at: readonly string[]): void {
+    if (outputs.some(name => name.startsWith(`${path}.`))) {
+      problems.error(at, `expected a map of settings, found ${kindOf(tree)}`, tree.origin);
+    } else {
+      problems.warning(at, 'this key of falcosidekick has no effect here', tree.origin);
+    }
+  }
 
   function visit(section: Section, prefix: string): void {
     for (const [key, { tree, line, key: written }] of section.entries) {
       const path = `${prefix}${key}`;
       if (Object.hasOwn(settingsShape, path) || outputs.includes(path) || isKnownLeaf(path)) continue;
       const above = outputs.some(name => name.startsWith(`${path}.`)) || isKnownPath(path);
+      const at = [...prefix.split('.').filter(Boolean), written];
       if (above && tree.kind === 'map') visit(tree, `${path}.`);
+      else if (above && !isEmpty(tree) && !inherited.has(path)) reportMisplaced(tree, path, at);
       if (above) continue;
       const word = problems.many ? undefined : (nearest(key, siblings(prefix)) ?? elsewhere(key));
-      const at = [...prefix.split('.').filter(Boolean), written];
       problems.doubt(
         at,
         'unknown key; it is ignored',

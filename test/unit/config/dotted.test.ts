@@ -75,3 +75,10 @@ describe('a key with dots that leads nowhere', () => {
     expect(warningsOf('slack.icon: x\nslack.checkcert: true', strict).join()).toContain('slack.icon');
   });
 });
+
+test('what stands where there are only sections, or what nothing here reads, is told', () => {
+  expect(problemsOf('gcp: text')).toEqual(['line 1: gcp: expected a map of settings, found a text']);
+  expect(load('gcp:\nAWS: ""', strict).warnings).toEqual([]);
+  const unread = 'line 2: yamdex.s3.minimumpriority: this key of falcosidekick has no effect here';
+  expect(warningsOf('yamdex:\n  s3.minimumpriority: error', strict)).toEqual([unread]);
+});
