@@ -15,7 +15,13 @@ type Names = Map<string, Names>;
 
 /** Moves what has a dotted key to where the dots lead, as far as there are such sections. */
 export function unfold(root: Section, definitions: readonly OutputDefinition[], problems: Problems): void {
-  unfoldSection(root, namesOf(definitions), [], problems);
+  if (hasDots(root)) unfoldSection(root, namesOf(definitions), [], problems);
+}
+
+function hasDots(tree: Tree): boolean {
+  if (tree.kind === 'leaf') return false;
+  if (tree.kind === 'list') return tree.items.some(hasDots);
+  return [...tree.entries].some(([key, entry]) => key.includes('.') || hasDots(entry.tree));
 }
 
 function namesOf(definitions: readonly OutputDefinition[]): Names {

@@ -35,7 +35,7 @@ describe('requests', () => {
     expect(sink.requests[0]!.headers.host).toBe(`127.0.0.1:${sink.port}`);
   });
 
-  test('custom headers win over the output’s, in any case and with any text', async () => {
+  test('custom headers win over the output’s, in any case and with any text, but not over those of the connection', async () => {
     const client = clientOf({
       headers: {
         'Content-Type': 'text/x',
@@ -49,7 +49,7 @@ describe('requests', () => {
     expect(sink.requests[0]!.headers).toMatchObject({
       'content-type': 'text/x',
       'x-size': 'groß',
-      host: 'me.example',
+      host: `127.0.0.1:${sink.port}`,
       'user-agent': 'me',
       'content-length': '5',
     });
