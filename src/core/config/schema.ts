@@ -149,7 +149,7 @@ export const settingsShape = {
   }),
   deadletters: group('Alerts that were given up, kept to be looked at and sent again.', {
     maxcount: integer('At most this many; 0: no limit.', 100_000),
-    maxbytes: size('Most bytes of them on disk; 0: no limit.', '1GiB'),
+    maxbytes: size('Most bytes of them on disk, not on NATS; 0: no limit.', '1GiB'),
     maxage: duration('At most this old; 0: no limit.', '30d'),
   }),
   log: group("Tiercel's own log.", {

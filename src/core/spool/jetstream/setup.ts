@@ -41,9 +41,12 @@ export function alertStream(config: SpoolConfig, names: Names): Wanted {
   };
 }
 
-/** The stream of the dead letters as the configuration has it. */
+/**
+ * The stream of the dead letters as the configuration has it. Without a limit in bytes: NATS would set that room aside,
+ * and refuse the stream where it has less.
+ */
 export function deadStream(config: SpoolConfig, names: Names): Wanted {
-  const { maxCount, maxBytes, maxAgeMs } = config.deadLetters;
+  const { maxCount, maxAgeMs } = config.deadLetters;
   return {
     ...COMMON,
     name: names.dead.stream,
@@ -51,7 +54,6 @@ export function deadStream(config: SpoolConfig, names: Names): Wanted {
     subjects: [names.dead.subjects],
     num_replicas: config.jetstream!.replicas,
     max_msgs: maxCount > 0 ? maxCount : -1,
-    max_bytes: maxBytes > 0 ? maxBytes : -1,
     max_age: nanos(maxAgeMs),
     discard: 'old' as StreamConfig['discard'],
     duplicate_window: nanos(maxAgeMs > 0 ? Math.min(DUPLICATE_WINDOW_MS, maxAgeMs) : DUPLICATE_WINDOW_MS),
