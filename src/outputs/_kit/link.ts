@@ -15,13 +15,21 @@ export interface Link {
   destroy(): void;
 }
 
+/** Longest opening: two ways to connect, with and without TLS, of 5 s each. */
+const OPEN_MS = 10_000;
+
 /** Reconnecting takes no timer of its own: the core tries again, with growing pauses, and that opens a connection. */
 export class LinkKeeper<L extends Link> {
   readonly #open: (signal: AbortSignal) => Promise<L>;
-  readonly #closing = new AbortController();
+  #closed = false;
   #opening: Promise<L> | undefined;
+  /** Ends the last opening. One for each, so that what was opened and lost leaves nothing on a signal that lives on. */
+  #giveUp = new AbortController();
 
-  /** @param open connects once, within a time of its own, or until the signal aborts because the output is closed */
+  /**
+   * @param open connects once and makes all ready, or fails in our terms. It stops when the signal aborts: the output is
+   *   closed, or 10 s were too little. A link that comes after those is destroyed.
+   */
   constructor(open: (signal: AbortSignal) => Promise<L>) {
     this.#open = open;
   }
@@ -45,7 +53,8 @@ export class LinkKeeper<L extends Link> {
   async close(): Promise<void> {
     const opening = this.#opening;
     this.#opening = undefined;
-    this.#closing.abort();
+    this.#closed = true;
+    this.#giveUp.abort();
     await opening?.then(
       link => link.close(),
       () => undefined,
@@ -54,10 +63,10 @@ export class LinkKeeper<L extends Link> {
 
   #connect(): Promise<L> {
     if (this.#opening) return this.#opening;
-    if (this.#closing.signal.aborted) {
+    if (this.#closed) {
       return Promise.reject(new RetriableError('the output is closed', { reason: 'other' }));
     }
-    const opening = this.#open(this.#closing.signal);
+    const opening = this.#openInTime();
     const forget = () => {
       if (this.#opening === opening) this.#opening = undefined;
     };
@@ -67,6 +76,26 @@ export class LinkKeeper<L extends Link> {
       else lost.addEventListener('abort', forget, { once: true });
     }, forget);
     return opening;
+  }
+
+  /** A server that takes the connection and then says nothing must not keep a try from the next one. */
+  #openInTime(): Promise<L> {
+    const giveUp = new AbortController();
+    this.#giveUp = giveUp;
+    return new Promise((resolve, reject) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        reject(new RetriableError('the server does not answer', { reason: 'timeout' }));
+        giveUp.abort();
+      }, OPEN_MS);
+      this.#open(giveUp.signal)
+        .then(link => {
+          if (late) link.destroy();
+          else resolve(link);
+        }, reject)
+        .finally(() => clearTimeout(timer));
+    });
   }
 }
 

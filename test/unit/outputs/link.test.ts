@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { RetriableError } from '../../../src/core/errors.ts';
 import { type Link, LinkKeeper, sendEach, unlessLost } from '../../../src/outputs/_kit/link.ts';
 
@@ -21,10 +21,10 @@ class FakeLink implements Link {
 }
 
 /** A keeper of fake links, and those that it has opened. */
-function keeper(open?: () => Promise<FakeLink>) {
+function keeper(open?: (signal: AbortSignal) => Promise<FakeLink>) {
   const opened: FakeLink[] = [];
-  const links = new LinkKeeper(async () => {
-    const link = (await open?.()) ?? new FakeLink();
+  const links = new LinkKeeper(async signal => {
+    const link = (await open?.(signal)) ?? new FakeLink();
     opened.push(link);
     return link;
   });
@@ -33,6 +33,10 @@ function keeper(open?: () => Promise<FakeLink>) {
 
 const live = () => new AbortController().signal;
 const never = new Promise<never>(() => undefined);
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe('the kept link', () => {
   test('is opened once for sends side by side, and again after it was lost', async () => {
@@ -65,6 +69,38 @@ describe('the kept link', () => {
     opened[0]!.paused = false;
     await expect(links.use(() => never, AbortSignal.timeout(1))).rejects.toMatchObject({ reason: 'timeout' });
     expect(opened[0]!.lost.aborted).toBe(true);
+  });
+
+  test('whose opening takes too long keeps nothing from the next one, and is destroyed when it comes', async () => {
+    vi.useFakeTimers();
+    const { promise, resolve } = Promise.withResolvers<FakeLink>();
+    const signals: AbortSignal[] = [];
+    const { links, opened } = keeper(async signal => (signals.push(signal) === 1 ? promise : new FakeLink()));
+    const sending = links.use(async () => 1, live()).catch(error => error);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await sending).toMatchObject({ name: 'RetriableError', reason: 'timeout' });
+    expect(signals[0]!.aborted).toBe(true);
+    const used = await links.use(async link => link, live());
+    expect(used).toBe(opened[0]);
+    const late = new FakeLink();
+    resolve(late);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(late.lost.aborted).toBe(true);
+    expect(used.lost.aborted).toBe(false);
+    expect(await links.use(async link => link, live())).toBe(used);
+  });
+
+  test('is opened with a signal of its own, so that what listens to it goes with it', async () => {
+    const signals: AbortSignal[] = [];
+    const { links, opened } = keeper(async signal => {
+      signals.push(signal);
+      return new FakeLink();
+    });
+    for (const at of [0, 1]) {
+      await links.use(async () => 1, live());
+      opened[at]!.destroy();
+    }
+    expect(signals[0]).not.toBe(signals[1]);
   });
 
   test('is closed with its keeper, also while it is being opened, and not opened again', async () => {
