@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Host, Output } from '../../src/core/contract.ts';
@@ -135,6 +135,49 @@ describeWith('timescaledb', missingPostgres(), () => {
     expect(stored).toHaveLength(197);
     expect(new Set(stored).size).toBe(197);
   });
+
+  test('alerts wait for the partition that they belong to', async () => {
+    await plain.sql(`DROP TABLE IF EXISTS ranges; CREATE TABLE ranges (${COLUMNS}) PARTITION BY RANGE (time);
+      CREATE TABLE ranges_2025 PARTITION OF ranges FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')`);
+    const sender = await output({ port, hypertablename: 'ranges' });
+    const alerts = [falcoAlert({ time: '2025-05-01T00:00:00Z' }), falcoAlert(), falcoAlert()];
+    const { failed } = (await failureOf(trySend(sender, alerts))) as PartialError;
+    expect([...failed.keys()]).toEqual([1, 2]);
+    for (const one of failed.values()) expect(one).toMatchObject({ name: 'RetriableError' });
+    await plain.sql(
+      `CREATE TABLE ranges_2026 PARTITION OF ranges FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')`,
+    );
+    await trySend(sender, alerts.slice(1));
+    expect(await plain.sql('SELECT 1 FROM ranges')).toHaveLength(3);
+  });
+
+  test('a server that says nothing after the login costs the tries of ten seconds', async () => {
+    const sockets: Socket[] = [];
+    const hung = createServer(socket => {
+      sockets.push(socket);
+      const inner = connect(port, '127.0.0.1').on('error', () => undefined);
+      sockets.push(inner);
+      socket.on('error', () => undefined).pipe(inner);
+      const isFirst = sockets.length === 2;
+      inner.on('data', data => {
+        socket.write(data);
+        // ReadyForQuery: signed in.
+        if (isFirst && data.includes(Buffer.from([0x5a, 0, 0, 0, 5, 0x49]))) socket.unpipe(inner);
+      });
+    });
+    await new Promise<void>(resolve => hung.listen(0, '127.0.0.1', resolve));
+    cleanup.push(
+      () => hung.close(),
+      () => sockets.forEach(socket => void socket.destroy()),
+    );
+    const sender = await output({ port: (hung.address() as AddressInfo).port, sslmode: 'disable' });
+    expect(await failureOf(trySend(sender, [falcoAlert()], 20_000))).toMatchObject({
+      name: 'RetriableError',
+      reason: 'timeout',
+    });
+    await trySend(sender, [falcoAlert()]);
+    expect(await outputs()).toHaveLength(1);
+  }, 30_000);
 
   test('characters that PostgreSQL does not know do not cost the alert', async () => {
     await table(`${COLUMNS}, output_fields jsonb`);

@@ -76,6 +76,14 @@ function toRefusal(cause: ServerError): RetriableError | PermanentError {
       cause,
     });
   }
+  // A CHECK is named; without a name it is the bounds of a partition, src/backend/executor/execPartition.c. The table may
+  // still get the partition.
+  if (code === '23514' && !constraint) {
+    return new RetriableError("the table has no partition for the row's values", {
+      reason: 'client_error',
+      cause,
+    });
+  }
   // A trigger's condition may pass.
   if (code.startsWith('P0')) {
     return new RetriableError(`a trigger of the table refused the row (SQLSTATE ${code})`, {

@@ -158,4 +158,12 @@ describe('what the server says', () => {
     expect(failure).toMatchObject({ name, reason });
     expect(failure.message).not.toContain('secret');
   });
+
+  test('a broken CHECK is for good; a partition that is not there may still be made', () => {
+    const check = Object.assign(serverError('23514'), { constraint: 'no_shells' });
+    expect(toFailure(check)).toMatchObject({ name: 'PermanentError', reason: 'payload' });
+    const partition = toFailure(serverError('23514'));
+    expect(partition).toMatchObject({ name: 'RetriableError', reason: 'client_error' });
+    expect(partition.message).toContain('partition');
+  });
 });
