@@ -104,6 +104,34 @@ describeWith('rabbitmq', missingRabbitmq(), () => {
     expect(textsOf(await drain('large'))).toEqual([alert.json]);
   });
 
+  test('one that is larger than the server takes is given up alone; the others go on', async () => {
+    await queue('limited');
+    const setLimit = (bytes: number) =>
+      server.control('eval', `application:set_env(rabbit, max_message_size, ${bytes}).`);
+    const alerts = falcoAlerts(9);
+    const large = [falcoAlert({ output: 'x'.repeat(30_000) }), falcoAlert({ output: 'y'.repeat(25_000) })];
+    await setLimit(20_000);
+    try {
+      const sender = await output({ queue: 'limited' });
+      const batch = [...alerts.slice(0, 5), large[0]!, ...alerts.slice(5), large[1]!];
+      const { failed } = (await failureOf(trySend(sender, batch))) as PartialError;
+      expect(failed.get(5)).toMatchObject({
+        name: 'PermanentError',
+        reason: 'payload',
+        message: expect.stringContaining('20000'),
+      });
+      expect(failed.get(6)).toMatchObject({ name: 'RetriableError' });
+      expect(await deliver(sender, batch, 20)).toEqual(large);
+      await expect(failureOf(trySend(sender, [large[0]!]))).resolves.toMatchObject({
+        name: 'PermanentError',
+      });
+    } finally {
+      await setLimit(134_217_728);
+    }
+    const arrived = new Set(textsOf(await drain('limited')));
+    expect(arrived).toEqual(new Set(alerts.map(({ json }) => json)));
+  });
+
   test('alerts wait for a queue that is not there', async () => {
     const sender = await output({ queue: 'later' });
     const failure = await failureOf(trySend(sender, falcoAlerts(2)));

@@ -13,6 +13,9 @@ const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 const CONNECTION_FORCED = 320;
 
+/** The size of the message and the limit; src/rabbit_channel.erl of RabbitMQ, check_msg_size. */
+const OVER_LIMIT = /message size \d+ is larger than (?:configured )?max size (\d+)/;
+
 // What the server says while a connection is opened reaches us as a text only, of a refused virtual host not even that.
 const WHILE_OPENING: [RegExp, string][] = [
   [/ACCESS[-_]REFUSED|403 /, 'the server refused the credentials'],
@@ -22,6 +25,27 @@ const WHILE_OPENING: [RegExp, string][] = [
     'the server refused the connection: is the virtual host there, and open to this user?',
   ],
 ];
+
+/**
+ * What the end of the channel means for one alert of those that were under way: only the one that the server found too
+ * large is never taken.
+ * @param bytes size of the alert's body, which is what the server measures
+ */
+export function toFailureOf(bytes: number, cause: unknown): RetriableError | PermanentError {
+  const { message = '', code } = (cause ?? {}) as AmqpFailure;
+  const limit = code === PRECONDITION_FAILED ? OVER_LIMIT.exec(message)?.[1] : undefined;
+  if (limit === undefined) return toFailure(cause);
+  if (bytes > Number(limit)) {
+    return new PermanentError(`the alert is larger than the server takes (max_message_size ${limit})`, {
+      reason: 'payload',
+      cause,
+    });
+  }
+  return new RetriableError('the server ended the channel because of another alert, which is too large', {
+    reason: 'client_error',
+    cause,
+  });
+}
 
 /** The failure in our terms; the text names neither address nor user. */
 export function toFailure(cause: unknown): RetriableError | PermanentError {

@@ -6,7 +6,7 @@ import type { Alert, Logger } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
 import { hangUp, type Link } from '../_kit/link.ts';
 import type { Address } from './address.ts';
-import { noQueue, toFailure } from './failures.ts';
+import { noQueue, toFailure, toFailureOf } from './failures.ts';
 
 const CONNECT_MS = 5000;
 const GOODBYE_MS = 2000;
@@ -130,7 +130,7 @@ export class Session implements Link {
   /**
    * Resolves when the queue has the alert. One that was published before and not forgotten, because its try ended too
    * early to hear of it, is not published again.
-   * @throws RetriableError
+   * @throws RetriableError, PermanentError when the alert is too large
    */
   publish(alert: Alert): Promise<void> {
     const known = this.#published.get(alert.uuid);
@@ -174,7 +174,7 @@ export class Session implements Link {
         if (this.#returned.delete(uuid)) reject(noQueue());
         else if (!error) resolve();
         else if ((error as Error).message === NACKED) reject(refused(error));
-        else reject(toFailure(this.#failure ?? error));
+        else reject(toFailureOf(bytes.length, this.#failure ?? error));
       };
       const options = { contentType: 'text/plain', persistent: true, mandatory: true, messageId: uuid };
       try {
