@@ -6,6 +6,7 @@ import { toSocketFailure } from '../_kit/socket-failure.ts';
 const REPLIES: Record<string, [FailureReason, string]> = {
   WRONGPASS: ['auth', 'the server refused user name or password'],
   NOAUTH: ['auth', 'the server wants a password'],
+  DENIED: ['auth', 'the server is in protected mode: it takes connections of its own host only'],
   NOPERM: ['auth', 'the user may not write to this key'],
   WRONGTYPE: ['client_error', 'the key holds another type: choose another key or storagetype'],
   OOM: ['server_error', 'the server has no memory left'],
@@ -28,23 +29,45 @@ const WRONG_SERVER = new Set([
   'MASTERDOWN',
   'MOVED',
   'CLUSTERDOWN',
+  'DENIED',
   'NOAUTH',
   'WRONGPASS',
 ]);
 
-function codeOf(cause: unknown): string {
+// Said before the client has asked for anything, in place of the first answer; src/networking.c of Redis.
+const FULL = /^ERR max number of clients/;
+
+// The client's own texts, node_modules/@redis/client/dist/lib/errors.js. Its errors have no names of their own.
+const LOSS = /^(Socket closed unexpectedly|Disconnects client|The client is (closed|offline)$)/;
+
+function messageOf(cause: unknown): string {
   const { message = '' } = (cause ?? {}) as Partial<Error>;
-  return /^-?([A-Z]+)(?= |$)/.exec(message)?.[1] ?? '';
+  return message;
+}
+
+function codeOf(cause: unknown): string {
+  return /^-?([A-Z]+)(?= |$)/.exec(messageOf(cause))?.[1] ?? '';
 }
 
 /** Whether another connection may do better. */
 export function isWrongServer(cause: unknown): boolean {
-  return WRONG_SERVER.has(codeOf(cause));
+  return WRONG_SERVER.has(codeOf(cause)) || FULL.test(messageOf(cause));
+}
+
+/** Whether the connection ended before there was an answer. */
+export function isLoss(cause: unknown): boolean {
+  return LOSS.test(messageOf(cause));
+}
+
+/** An answer that is no error, but none to the command either. */
+export function unexpected(): RetriableError {
+  return new RetriableError('the server gave an unexpected answer', { reason: 'server_error' });
 }
 
 /** The failure in our terms; texts of the server are not repeated, because they can hold what was sent. */
 export function toFailure(cause: unknown): RetriableError | PermanentError {
-  const { name = '', message = '' } = (cause ?? {}) as Partial<Error>;
+  if (cause instanceof RetriableError || cause instanceof PermanentError) return cause;
+  const message = messageOf(cause);
   const known = REPLIES[codeOf(cause)];
   if (known) return new RetriableError(known[1], { reason: known[0], cause });
   if (/AUTH.*without any password configured|no password is set/i.test(message)) {
@@ -60,14 +83,24 @@ export function toFailure(cause: unknown): RetriableError | PermanentError {
   if (/string exceeds maximum allowed size/i.test(message)) {
     return new PermanentError('the alert is larger than the server takes', { reason: 'payload', cause });
   }
-  if (name === 'ConnectionTimeoutError') {
+  if (message === 'Connection timeout') {
     return new RetriableError('the server does not answer', { reason: 'timeout', cause });
   }
-  if (
-    /^(SocketClosedUnexpectedly|Disconnects|ClientClosed|ClientOffline)/.test(name) ||
-    /Socket closed unexpectedly|client is (closed|offline)/i.test(message)
-  ) {
+  if (isLoss(cause)) {
     return new RetriableError('the connection was lost', { reason: 'network', cause });
+  }
+  // The client's decoder, node_modules/@redis/client/dist/lib/RESP/decoder.js.
+  if (/^Unknown RESP type/.test(message)) {
+    return new RetriableError('what answers does not speak the protocol of Redis', {
+      reason: 'server_error',
+      cause,
+    });
+  }
+  if (FULL.test(message)) {
+    return new RetriableError('the server has no connection left (maxclients)', {
+      reason: 'server_error',
+      cause,
+    });
   }
   if (/^ERR\b/.test(message)) {
     return new RetriableError('the server refused the command', { reason: 'server_error', cause });

@@ -16,6 +16,11 @@ export function toCommand({ uuid, bytes }: Alert, storage: 'list' | 'hashmap', k
   return storage === 'hashmap' ? ['HSET', key, uuid, bytes] : ['RPUSH', key, bytes];
 }
 
+/** RPUSH answers with the length of the list, HSET with the number of new fields: 0 for an alert that comes again. */
+function isStored(answer: unknown, storage: 'list' | 'hashmap'): boolean {
+  return Number.isInteger(answer) && (answer as number) >= (storage === 'list' ? 1 : 0);
+}
+
 export default defineOutput({
   name: 'redis',
   title: 'Redis',
@@ -75,7 +80,10 @@ export default defineOutput({
     return {
       async send(alerts, { signal }) {
         const commands = alerts.map(alert => toCommand(alert, storagetype, key));
-        const failures = await links.use(session => session.pipeline(commands), signal);
+        const failures = await links.use(
+          session => session.pipeline(commands, answer => isStored(answer, storagetype)),
+          signal,
+        );
         const failed = new Map<number, RetriableError | PermanentError>();
         failures.forEach((failure, index) => {
           if (failure !== undefined) failed.set(index, toFailure(failure));
@@ -85,7 +93,7 @@ export default defineOutput({
       // Asks for the key: a user who may write to it need not be allowed a PING.
       probe: signal =>
         links.use(async session => {
-          const [failure] = await session.pipeline([['TYPE', key]]);
+          const [failure] = await session.pipeline([['TYPE', key]], answer => typeof answer === 'string');
           if (failure !== undefined && !/^NOPERM/.test((failure as Error).message)) throw toFailure(failure);
         }, signal),
       close: () => links.close(),

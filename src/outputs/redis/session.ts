@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type * as Redis from '@redis/client';
 import { RetriableError } from '../../core/errors.ts';
 import { hangUp, type Link } from '../_kit/link.ts';
-import { isWrongServer, toFailure } from './failures.ts';
+import { isLoss, isWrongServer, toFailure, unexpected } from './failures.ts';
 
 const CONNECT_MS = 5000;
 const CLOSE_MS = 2000;
@@ -78,12 +78,24 @@ export class Session implements Link {
     return this.#lost.signal;
   }
 
-  /** Writes commands one behind the other without waiting between them; what became of each, in their order. */
-  async pipeline(commands: readonly Command[]): Promise<(unknown | undefined)[]> {
+  /**
+   * Writes commands one behind the other without waiting between them.
+   * @param confirms whether an answer is one to such a command; after another one the connection is given up
+   * @returns the failure of each in its place, undefined where the answer confirms it
+   */
+  async pipeline(
+    commands: readonly Command[],
+    confirms: (answer: unknown) => boolean,
+  ): Promise<(unknown | undefined)[]> {
     const results = await Promise.allSettled(commands.map(command => this.#client.sendCommand([...command])));
-    const failures = results.map(result => (result.status === 'rejected' ? result.reason : undefined));
-    if (failures.some(isWrongServer)) this.destroy();
-    return failures;
+    const failures = results.map(result => {
+      if (result.status === 'rejected') return result.reason;
+      return confirms(result.value) ? undefined : unexpected();
+    });
+    const told = failures.find(isWrongServer);
+    if (told || results.some((result, at) => result.status === 'fulfilled' && failures[at])) this.destroy();
+    // What the server said before it hung up tells more than that it did.
+    return failures.map(failure => (isLoss(failure) ? (told ?? this.lost.reason ?? failure) : failure));
   }
 
   close(): Promise<void> {
@@ -96,7 +108,9 @@ export class Session implements Link {
 
   #lose(error: unknown): void {
     if (this.lost.aborted) return;
-    this.#lost.abort(toFailure(error));
+    this.#lost.abort(
+      toFailure(error ?? new RetriableError('the connection was lost', { reason: 'network' })),
+    );
     this.#client.destroy();
   }
 }

@@ -1,7 +1,42 @@
-import { describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { PartialError } from '../../../src/core/errors.ts';
 import { toFailure } from '../../../src/outputs/redis/failures.ts';
 import redis, { toCommand } from '../../../src/outputs/redis/index.ts';
-import { falcoAlert } from '../../support/services/alerts.ts';
+import { falcoAlert, falcoAlerts } from '../../support/services/alerts.ts';
+import { failureOf, openOutput, trySend } from '../../support/services/drive.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+/** An output whose server is raw bytes. */
+async function outputTo(serve: (socket: Socket) => void, config: Record<string, unknown> = {}) {
+  const sockets: Socket[] = [];
+  const server = createServer(socket => {
+    sockets.push(socket.on('error', () => undefined));
+    serve(socket);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const output = await openOutput(redis, { address: `127.0.0.1:${port}`, ...config });
+  cleanups.push(() => output.close?.());
+  return { output, sockets };
+}
+
+/** Each failure of a send of so many alerts, in its place. */
+async function failuresOf(send: Promise<void>, count: number) {
+  const failure = await failureOf(send);
+  return Array.from({ length: count }, (_, at) =>
+    failure instanceof PartialError ? failure.failed.get(at) : failure,
+  );
+}
 
 test('an alert becomes one command', () => {
   const alert = falcoAlert();
@@ -52,5 +87,72 @@ describe('an answer of the server', () => {
       name: 'PermanentError',
       reason: 'payload',
     });
+  });
+});
+
+describe('an answer that is no error', () => {
+  const answering = (answer: string) => (socket: Socket) =>
+    void socket.on('data', () => socket.write(answer));
+
+  test.each([
+    ['the request itself', (socket: Socket) => void socket.pipe(socket), 'list'],
+    ['a text', answering('+QUEUED\r\n+QUEUED\r\n'), 'list'],
+    ['nothing', answering('$-1\r\n*-1\r\n'), 'hashmap'],
+    ['a number below zero', answering(':-1\r\n:-1\r\n'), 'hashmap'],
+    ['a list of no length', answering(':0\r\n:0\r\n'), 'list'],
+  ])('%s does not count as stored, and the connection is given up', async (_what, serve, storagetype) => {
+    const { output, sockets } = await outputTo(serve, { storagetype });
+    for (const failure of await failuresOf(trySend(output, falcoAlerts(2)), 2)) {
+      expect(failure).toMatchObject({
+        name: 'RetriableError',
+        reason: 'server_error',
+        message: expect.stringContaining('unexpected answer'),
+      });
+    }
+    await expect(failureOf(trySend(output, falcoAlerts(2)))).resolves.toBeDefined();
+    expect(sockets).toHaveLength(2);
+  });
+
+  test('a number counts: the length of the list, 0 for a field that the hash has already', async () => {
+    const list = await outputTo(answering(':7\r\n:8\r\n'));
+    await trySend(list.output, falcoAlerts(2));
+    const hash = await outputTo(answering(':1\r\n:0\r\n'), { storagetype: 'hashmap' });
+    await trySend(hash.output, falcoAlerts(2));
+  });
+});
+
+describe('a server that hangs up', () => {
+  const PROTECTED = '-DENIED Redis is running in protected mode because no password is set\r\n';
+  const saying = (text: string) => (socket: Socket) => void socket.end(text);
+  const login = { password: 'x' };
+
+  test.each([
+    ['without a word', saying(''), {}, 'network', 'the connection was lost'],
+    ['without a word, at the login', saying(''), login, 'network', 'the connection was lost'],
+    ['in protected mode', saying(PROTECTED), {}, 'auth', 'protected mode'],
+    ['in protected mode, at the login', saying(PROTECTED), login, 'auth', 'protected mode'],
+    [
+      'with no connection left',
+      saying('-ERR max number of clients reached\r\n'),
+      {},
+      'server_error',
+      'no connection left',
+    ],
+    [
+      'and is none of Redis',
+      (socket: Socket) => void socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+      {},
+      'server_error',
+      'does not speak the protocol',
+    ],
+  ])('%s', async (_how, serve, config, reason, text) => {
+    const { output } = await outputTo(serve, config);
+    for (const failure of await failuresOf(trySend(output, falcoAlerts(3)), 3)) {
+      expect(failure).toMatchObject({
+        name: 'RetriableError',
+        reason,
+        message: expect.stringContaining(text),
+      });
+    }
   });
 });
