@@ -15,7 +15,8 @@ const running = new Set<ChildProcess>();
  * ends the server with all that it has started.
  */
 function guard(pid: number): ChildProcess {
-  const script = 'read -r _; kill -9 -- "-$1" 2>/dev/null';
+  // Without `--`: dash's kill does not know it.
+  const script = 'read -r _; kill -9 "-$1" 2>/dev/null';
   return spawn('sh', ['-c', script, 'sh', String(pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
