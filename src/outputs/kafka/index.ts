@@ -3,6 +3,7 @@ import { defineOutput } from '../../core/contract.ts';
 import { flag, list, oneOf, secret, text } from '../../core/keys.ts';
 import { BALANCERS } from './balancers.ts';
 import { parseBroker } from './config.ts';
+import { mendFrames } from './frames.ts';
 import { KafkaOutput } from './output.ts';
 import { mendRequestQueue } from './request-queue.ts';
 
@@ -75,7 +76,7 @@ export default defineOutput({
   batch: { items: 1000, bytes: 768 * 1024, waitMs: 50 },
   concurrency: 1,
   async open(config, host) {
-    const [kafkajs] = await Promise.all([import('kafkajs'), mendRequestQueue()]);
+    const [kafkajs] = await Promise.all([import('kafkajs'), mendRequestQueue(), mendFrames()]);
     return new KafkaOutput(kafkajs.default, config, host);
   },
   example: { hostport: 'kafka.example:9092', topic: 'falco' },
