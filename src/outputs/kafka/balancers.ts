@@ -16,15 +16,23 @@ export const BALANCERS = [
 
 export type BalancerName = (typeof BALANCERS)[number];
 
-/** Chooses among partition numbers in ascending order; never called without any. */
-export type Balancer = (key: Buffer | null, bytes: number, partitions: readonly number[]) => number;
+/**
+ * Chooses a partition by its number; both lists are ascending and never empty.
+ * @param all where a key belongs to one of them
+ * @param open those that are to be had at the moment, where the choice is free
+ */
+export type Balancer = (
+  key: Buffer | null,
+  bytes: number,
+  all: readonly number[],
+  open: readonly number[],
+) => number;
 
 const NO_KEY = Buffer.alloc(0);
 
 /** A balancer with a memory of its own. `random` is uniform in [0, 1). */
 export function createBalancer(name: BalancerName, random: () => number): Balancer {
-  const scattered: Balancer = (_key, _bytes, partitions) =>
-    partitions[Math.floor(random() * partitions.length)]!;
+  const scattered: Balancer = (_key, _bytes, _all, open) => open[Math.floor(random() * open.length)]!;
   const crc32ed = byHash(crc32);
   const murmured = byHash(key => murmur2(key) & 0x7fff_ffff);
   switch (name) {
@@ -45,23 +53,21 @@ export function createBalancer(name: BalancerName, random: () => number): Balanc
 
 function roundRobin(): Balancer {
   let next = 0;
-  return (_key, _bytes, partitions) => partitions[next++ % partitions.length]!;
+  return (_key, _bytes, _all, open) => open[next++ % open.length]!;
 }
 
 function leastBytes(): Balancer {
   const sent = new Map<number, number>();
   const load = (partition: number) => sent.get(partition) ?? 0;
-  return (_key, bytes, partitions) => {
-    const chosen = partitions.reduce((least, partition) =>
-      load(partition) < load(least) ? partition : least,
-    );
+  return (_key, bytes, _all, open) => {
+    const chosen = open.reduce((least, partition) => (load(partition) < load(least) ? partition : least));
     sent.set(chosen, load(chosen) + bytes);
     return chosen;
   };
 }
 
 function byHash(hash: (key: Buffer) => number): Balancer {
-  return (key, _bytes, partitions) => partitions[hash(key ?? NO_KEY) % partitions.length]!;
+  return (key, _bytes, all) => all[hash(key ?? NO_KEY) % all.length]!;
 }
 
 /** MurmurHash2 with the seed and the signed result of Kafka's Java client (org.apache.kafka.common.utils.Utils). */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineOutput } from '../../core/contract.ts';
 import { flag, list, oneOf, secret, text } from '../../core/keys.ts';
+import { mendAnswers } from './answers.ts';
 import { BALANCERS } from './balancers.ts';
 import { parseBroker } from './config.ts';
 import { mendFrames } from './frames.ts';
@@ -26,7 +27,11 @@ export default defineOutput({
     tls: flag('Connects with TLS.'),
     username: text('User name for sasl.'),
     password: secret('Password for sasl.'),
-    balancer: oneOf('How partitions are chosen.', BALANCERS, 'round_robin'),
+    balancer: oneOf(
+      'How partitions are chosen. One without a leader is left out where the choice is free; records whose key belongs to it wait.',
+      BALANCERS,
+      'round_robin',
+    ),
     clientid: text('Name of this client in the logs and quotas of the brokers.', 'tiercel'),
     compression: oneOf('Compression of the records.', ['NONE', 'GZIP', 'SNAPPY', 'LZ4', 'ZSTD'], 'NONE'),
     async: flag(
@@ -76,7 +81,8 @@ export default defineOutput({
   batch: { items: 1000, bytes: 768 * 1024, waitMs: 50 },
   concurrency: 1,
   async open(config, host) {
-    const [kafkajs] = await Promise.all([import('kafkajs'), mendRequestQueue(), mendFrames()]);
+    const mended = [mendRequestQueue(), mendFrames(), mendAnswers()];
+    const [kafkajs] = await Promise.all([import('kafkajs'), ...mended]);
     return new KafkaOutput(kafkajs.default, config, host);
   },
   example: { hostport: 'kafka.example:9092', topic: 'falco' },

@@ -4,10 +4,12 @@ import type { Alert, Cancellation, Host, Output, SendContext } from '../../core/
 import { PartialError, type PermanentError, RetriableError } from '../../core/errors.ts';
 import { settle, toAbortSignal, untilAborted } from '../_kit/settle.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
+import { createBalancer } from './balancers.ts';
 import type { KafkaConfig } from './config.ts';
 import { isTooLarge, toFailure, tooLarge } from './failures.ts';
-import { toRecord } from './record.ts';
-import { type Outgoing, openSession, type Session } from './session.ts';
+import { Partitions } from './partitions.ts';
+import { type Outgoing, toRecord } from './record.ts';
+import { openSession, type Session } from './session.ts';
 
 type Failures = Map<number, RetriableError | PermanentError>;
 
@@ -18,6 +20,7 @@ export class KafkaOutput implements Output {
   readonly #kafkajs: typeof Kafkajs.default;
   readonly #config: KafkaConfig;
   readonly #host: Host;
+  readonly #partitions: Partitions;
   #session: Promise<Session> | undefined;
   readonly #closing = new AbortController();
   #tls: ConnectionOptions | undefined;
@@ -28,15 +31,19 @@ export class KafkaOutput implements Output {
     this.#kafkajs = kafkajs;
     this.#config = config;
     this.#host = host;
+    this.#partitions = new Partitions(createBalancer(config.balancer, () => host.clock.random()));
   }
 
   async send(alerts: readonly Alert[], { signal }: SendContext): Promise<void> {
     const records = alerts.map(alert => toRecord(alert, this.#config.key));
-    await this.#use(async session => settle(records.length, await this.#deliver(session, records)), signal);
+    await this.#use(
+      async session => settle(records.length, await this.#deliver(session, records, signal)),
+      signal,
+    );
   }
 
   async probe(signal: Cancellation): Promise<void> {
-    await this.#use(session => session.check(), signal);
+    await this.#use(session => untilAborted(session.check(), signal), signal);
   }
 
   async close(): Promise<void> {
@@ -49,13 +56,15 @@ export class KafkaOutput implements Output {
     );
   }
 
-  /** Runs work on the session; one that failed is given up, because kafkajs does not recover from every failure. */
+  /**
+   * Runs work, which ends with its time, on the session. One that failed is given up, because kafkajs does not recover from
+   * every failure, and the next one asks anew where the leaders are.
+   */
   async #use(work: (session: Session) => Promise<void>, signal: Cancellation): Promise<void> {
     this.#session ??= this.#open(toAbortSignal(signal));
     const opening = this.#session;
     try {
-      const session = await untilAborted(opening, signal);
-      await untilAborted(work(session), signal);
+      await work(await untilAborted(opening, signal));
     } catch (error) {
       const failure = error instanceof PartialError ? error : toFailure(error);
       const all = failure instanceof PartialError ? [...failure.failed.values()] : [failure];
@@ -81,38 +90,41 @@ export class KafkaOutput implements Output {
   }
 
   /**
-   * Sends records, in smaller pieces when the topic finds them too large together, until each is accepted or refused.
-   * What comes after a failure of another kind is not tried.
+   * Sends records until each is accepted or refused: what a partition finds too large together, in smaller pieces. A
+   * partition that fails in another way is sent no more, which keeps its order; the others go on.
    */
-  async #deliver(session: Session, records: readonly Outgoing[]): Promise<Failures> {
+  async #deliver(session: Session, records: readonly Outgoing[], signal: Cancellation): Promise<Failures> {
+    this.#partitions.assign(records, await untilAborted(session.partitions(), signal));
     const failed: Failures = new Map();
+    const refusing = new Map<number, RetriableError | PermanentError>();
     const pieces = pack(records, this.#limit);
     for (let piece = pieces.shift(); piece; piece = pieces.shift()) {
-      try {
-        await session.produce(piece.map(index => records[index]!));
-      } catch (error) {
+      const byPartition = Map.groupBy(piece, index => records[index]!.partition!);
+      for (const [partition, failure] of refusing) {
+        for (const index of byPartition.get(partition) ?? []) failed.set(index, failure);
+        byPartition.delete(partition);
+      }
+      if (byPartition.size === 0) continue;
+      const sent = [...byPartition.values()].flat().map(index => records[index]!);
+      for (const [partition, error] of await session.produce(sent, signal)) {
+        const refused = byPartition.get(partition)!;
         if (!isTooLarge(error)) {
           const failure = toFailure(error);
-          for (const index of [piece, ...pieces].flat()) failed.set(index, failure);
-          break;
-        }
-        if (piece.length === 1) failed.set(piece[0]!, tooLarge(error));
-        else pieces.unshift(...this.#split(piece, records));
+          refusing.set(partition, failure);
+          for (const index of refused) failed.set(index, failure);
+        } else if (refused.length === 1) failed.set(refused[0]!, tooLarge(error));
+        else pieces.unshift(...this.#halve(refused, records));
       }
     }
+    this.#partitions.refusedBy(refusing.keys());
     return failed;
   }
 
-  /**
-   * One piece per partition, or half of one. Kafka takes or refuses the records of a partition together, so pieces of
-   * a single partition are not written twice while the culprit is looked for.
-   */
-  #split(piece: Piece, records: readonly Outgoing[]): Piece[] {
-    const byPartition = Object.values(Object.groupBy(piece, index => String(records[index]!.partition)));
-    if (byPartition.length > 1) return byPartition as Piece[];
-    this.#limit = piece.reduce((sum, index) => sum + records[index]!.value.length, 0) / 2;
-    const middle = Math.ceil(piece.length / 2);
-    return [piece.slice(0, middle), piece.slice(middle)];
+  /** Halves of what a partition found too large: Kafka takes or refuses the records of one together. */
+  #halve(refused: Piece, records: readonly Outgoing[]): Piece[] {
+    this.#limit = refused.reduce((sum, index) => sum + records[index]!.value.length, 0) / 2;
+    const middle = Math.ceil(refused.length / 2);
+    return [refused.slice(0, middle), refused.slice(middle)];
   }
 }
 

@@ -1,7 +1,13 @@
 import { outputField } from '../../core/alert.ts';
 import type { Alert } from '../../core/contract.ts';
 import { toText } from '../../core/json.ts';
-import type { Outgoing } from './session.ts';
+
+/** A record on its way; `partition` is set before the first try and kept by later ones of the same batch. */
+export interface Outgoing {
+  key: Buffer | null;
+  value: Buffer;
+  partition?: number;
+}
 
 const OWN = ['uuid', 'rule', 'priority', 'source', 'hostname'] as const;
 

@@ -3,10 +3,10 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type * as Kafkajs from 'kafkajs';
 import type { Host } from '../../core/contract.ts';
-import { createBalancer } from './balancers.ts';
 import { useCompression } from './codecs.ts';
 import { connectHost, type KafkaConfig, parseBroker, toBrokerText } from './config.ts';
 import { isUnknownTopic } from './failures.ts';
+import { Producer } from './producer.ts';
 
 const CONNECT_MS = 5000;
 const ANSWER_MS = 20_000;
@@ -15,16 +15,7 @@ const LINGER_MS = 2000;
 
 const ACKS = { NONE: 0, ONE: 1, ALL: -1 } as const;
 
-/** A record on its way; `partition` is set by the first try and kept by later ones. */
-export interface Outgoing {
-  key: Buffer | null;
-  value: Buffer;
-  partition?: number;
-}
-
-export interface Session {
-  /** Resolves when the brokers have confirmed all of them, as far as `requiredacks` asks. */
-  produce(records: Outgoing[]): Promise<void>;
+export interface Session extends Pick<Producer, 'partitions' | 'produce'> {
   /** Asks for the topic; fails when it is not there. */
   check(): Promise<void>;
   /** Hangs up when all is answered. */
@@ -38,7 +29,7 @@ export interface SessionOptions {
   config: KafkaConfig;
   /** Absent: no TLS. */
   tls?: ConnectionOptions;
-  host: Pick<Host, 'log' | 'clock'>;
+  host: Pick<Host, 'log'>;
 }
 
 /** Connects, signs in and sees to it that the topic is there. Takes as long as kafkajs does; fails with its errors. */
@@ -66,11 +57,8 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => entry => host.log.debug({ client: entry.namespace, ...entry.log }, entry.log.message),
   });
-  const producer = kafka.producer({
-    createPartitioner: () => createPartitioner(config, () => host.clock.random()),
-    allowAutoTopicCreation: false,
-    retry: { retries: 0 },
-  });
+  const acks = ACKS[config.requiredacks];
+  const producer = new Producer(kafka, { topic: config.topic, acks, compression });
   const abandon = () => {
     abandoned = true;
     for (const socket of sockets) socket.destroy(givenUp());
@@ -89,14 +77,8 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   }
   return {
     abandon,
-    async produce(records) {
-      await producer.send({
-        topic: config.topic,
-        messages: records,
-        acks: ACKS[config.requiredacks],
-        compression,
-      });
-    },
+    partitions: () => producer.partitions(),
+    produce: (records, signal) => producer.produce(records, signal),
     check: () =>
       withAdmin(kafka, async admin => void (await admin.fetchTopicMetadata({ topics: [config.topic] }))),
     async close() {
@@ -131,21 +113,6 @@ function toSasl({ sasl, username, password }: KafkaConfig): Kafkajs.SASLOptions 
     case 'SCRAM-SHA-512':
       return { mechanism: 'scram-sha-512', username, password };
   }
-}
-
-function createPartitioner(config: KafkaConfig, random: () => number) {
-  const balance = createBalancer(config.balancer, random);
-  let known: readonly Kafkajs.PartitionMetadata[] = [];
-  let partitions: number[] = [];
-  return ({ partitionMetadata, message }: Kafkajs.PartitionerArgs): number => {
-    if (partitionMetadata !== known) {
-      known = partitionMetadata;
-      partitions = partitionMetadata.map(({ partitionId }) => partitionId).sort((a, b) => a - b);
-    }
-    const record = message as Outgoing;
-    record.partition ??= balance(record.key, record.value.length, partitions);
-    return record.partition;
-  };
 }
 
 /**

@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { type BalancerName, createBalancer, murmur2 } from '../../../../src/outputs/kafka/balancers.ts';
 
 const THREE = [0, 1, 2];
-const choices = (name: BalancerName, keys: (string | null)[], bytes: number[] = []) => {
+const choices = (name: BalancerName, keys: (string | null)[], bytes: number[] = [], open = THREE) => {
   const values = [0.1, 0.5, 0.9];
   const balance = createBalancer(name, () => values.shift() ?? 0);
-  return keys.map((key, index) => balance(key === null ? null : Buffer.from(key), bytes[index] ?? 1, THREE));
+  return keys.map((key, index) =>
+    balance(key === null ? null : Buffer.from(key), bytes[index] ?? 1, THREE, open),
+  );
 };
 
 // What org.apache.kafka.common.utils.Utils.murmur2 of kafka-clients 3.9.1 answers.
@@ -41,6 +43,19 @@ describe('balancers', () => {
       const keys = ['alpha', 'beta', 'gamma', 'delta'];
       expect(choices(name, keys)).toEqual(choices(name, keys));
       expect(new Set(choices(name, keys)).size).toBeGreaterThan(1);
+    },
+  );
+
+  test.each(['round_robin', 'least_bytes', 'crc32_random', 'murmur2_random'] as const)(
+    '%s keeps to the partitions that are open',
+    name => expect(new Set(choices(name, [null, null, null, null], [], [0, 2]))).toEqual(new Set([0, 2])),
+  );
+
+  test.each(['crc32', 'crc32_random', 'murmur2', 'murmur2_random'] as const)(
+    '%s leaves a key where it belongs, open or not',
+    name => {
+      const keys = ['alpha', 'beta', 'gamma', 'delta'];
+      expect(choices(name, keys, [], [0])).toEqual(choices(name, keys));
     },
   );
 });
