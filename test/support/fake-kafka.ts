@@ -21,6 +21,8 @@ export interface FakeKafka {
   partitions: FakePartition[];
   /** Produce requests that came in, by all brokers. */
   produced: number;
+  /** Connections that were made, to all brokers. */
+  connected: number;
   /** Brokers that answer no produce request. */
   silent: Set<number>;
   /** Nobody listens at this broker any more. */
@@ -34,6 +36,7 @@ export async function fakeKafka(partitions: number, brokers = 1): Promise<FakeKa
   const servers = Array.from({ length: brokers }, (_, broker) =>
     createServer(socket => {
       sockets[broker]!.push(socket);
+      kafka.connected++;
       socket.on('error', () => undefined);
       let unread = Buffer.alloc(0);
       socket.on('data', data => {
@@ -105,6 +108,7 @@ export async function fakeKafka(partitions: number, brokers = 1): Promise<FakeKa
       stored: 0,
     })),
     produced: 0,
+    connected: 0,
     silent: new Set(),
     leave(broker) {
       servers[broker]!.close();

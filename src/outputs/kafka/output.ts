@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type * as Kafkajs from 'kafkajs';
 import type { Alert, Cancellation, Host, Output, SendContext } from '../../core/contract.ts';
-import { PartialError, type PermanentError, RetriableError } from '../../core/errors.ts';
+import type { PermanentError, RetriableError } from '../../core/errors.ts';
 import { settle, toAbortSignal, untilAborted } from '../_kit/settle.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
 import { createBalancer } from './balancers.ts';
@@ -36,10 +36,8 @@ export class KafkaOutput implements Output {
 
   async send(alerts: readonly Alert[], { signal }: SendContext): Promise<void> {
     const records = alerts.map(alert => toRecord(alert, this.#config.key));
-    await this.#use(
-      async session => settle(records.length, await this.#deliver(session, records, signal)),
-      signal,
-    );
+    const failed = await this.#use(session => this.#deliver(session, records, signal), signal);
+    settle(records.length, failed);
   }
 
   async probe(signal: Cancellation): Promise<void> {
@@ -56,20 +54,18 @@ export class KafkaOutput implements Output {
     );
   }
 
-  /**
-   * Runs work, which ends with its time, on the session. One that failed is given up, because kafkajs does not recover from
-   * every failure, and the next one asks anew where the leaders are.
-   */
-  async #use(work: (session: Session) => Promise<void>, signal: Cancellation): Promise<void> {
+  /** Runs work, which ends with its time, on the session. One that breaks is given up. @throws RetriableError */
+  async #use<T>(work: (session: Session) => Promise<T>, signal: Cancellation): Promise<T> {
     this.#session ??= this.#open(toAbortSignal(signal));
     const opening = this.#session;
     try {
-      await work(await untilAborted(opening, signal));
+      const session = await untilAborted(opening, signal);
+      const result = await work(session);
+      if (session.isBroken()) this.#abandon(opening);
+      return result;
     } catch (error) {
-      const failure = error instanceof PartialError ? error : toFailure(error);
-      const all = failure instanceof PartialError ? [...failure.failed.values()] : [failure];
-      if (all.some(one => one instanceof RetriableError)) this.#abandon(opening);
-      throw failure;
+      this.#abandon(opening);
+      throw toFailure(error);
     }
   }
 

@@ -21,6 +21,7 @@ interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   addMultipleTargetTopics(topics: string[]): Promise<void>;
+  refreshMetadata(): Promise<void>;
   refreshMetadataIfNecessary(): Promise<void>;
   findTopicPartitionMetadata(topic: string): readonly Partition[];
   findBroker(options: { nodeId: number }): Promise<Broker>;
@@ -42,6 +43,10 @@ export type Refusals = Map<number, unknown>;
 export class Producer {
   readonly #cluster: Cluster;
   readonly #options: ProducerOptions;
+  /** A partition refused its records: its leader may be another by now. */
+  #stale = false;
+  /** A request got no answer. kafkajs does not recover from every such failure. */
+  broken = false;
 
   constructor(kafka: Kafkajs.Kafka, options: ProducerOptions) {
     this.#cluster = createCluster(kafka);
@@ -60,7 +65,9 @@ export class Producer {
   async partitions(): Promise<readonly Partition[]> {
     const { topic } = this.#options;
     await this.#cluster.addMultipleTargetTopics([topic]);
-    await this.#cluster.refreshMetadataIfNecessary();
+    if (this.#stale) await this.#cluster.refreshMetadata();
+    else await this.#cluster.refreshMetadataIfNecessary();
+    this.#stale = false;
     return this.#cluster.findTopicPartitionMetadata(topic);
   }
 
@@ -92,11 +99,13 @@ export class Producer {
           if (code !== 0) refusals.set(partition, toProtocolError(code));
         }
       } catch (error) {
+        this.broken = true;
         const failure = toFailure(error);
         for (const [partition] of parts) refusals.set(partition, failure);
       }
     });
     await Promise.all(requests);
+    this.#stale ||= refusals.size > 0;
     return refusals;
   }
 

@@ -16,6 +16,8 @@ const LINGER_MS = 2000;
 const ACKS = { NONE: 0, ONE: 1, ALL: -1 } as const;
 
 export interface Session extends Pick<Producer, 'partitions' | 'produce'> {
+  /** Whether it is of no more use. */
+  isBroken(): boolean;
   /** Asks for the topic; fails when it is not there. */
   check(): Promise<void>;
   /** Hangs up when all is answered. */
@@ -77,6 +79,7 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
   }
   return {
     abandon,
+    isBroken: () => producer.broken,
     partitions: () => producer.partitions(),
     produce: (records, signal) => producer.produce(records, signal),
     check: () =>
@@ -116,7 +119,7 @@ function toSasl({ sasl, username, password }: KafkaConfig): Kafkajs.SASLOptions 
 }
 
 /**
- * Creates the topic with the cluster's defaults and waits until it has leaders. A broker creates topics by itself when
+ * Creates the topic with the cluster's defaults and waits until it has a leader. A broker creates topics by itself when
  * asked about them, but then the first records are refused; and an existing topic needs no right to create.
  */
 function createTopic(kafka: Kafkajs.Kafka, topic: string): Promise<void> {

@@ -70,6 +70,22 @@ describe('a partition that refuses', () => {
     expect(stored(cluster)).toEqual([alerts.length - waiting.length, waiting.length]);
   });
 
+  test('costs no connection', async () => {
+    const [cluster, output] = await start({}, { balancer: 'murmur2', key: 'rule' });
+    cluster.partitions[1]!.refuses = NOT_ENOUGH_REPLICAS;
+    for (let round = 0; round < 3; round++) await partialOf(trySend(output, keyed()));
+    expect(cluster.connected).toBe(1);
+  });
+
+  test('is looked for elsewhere the next time', async () => {
+    const [cluster, output] = await start({ brokers: 2 }, { balancer: 'murmur2', key: 'rule' });
+    await trySend(output, keyed());
+    const [first, second] = stored(cluster) as [number, number];
+    cluster.partitions[1]!.leader = 0;
+    expect(await deliver(output, keyed(), 10)).toEqual([]);
+    expect(stored(cluster)).toEqual([2 * first, 2 * second]);
+  });
+
   test('finds alerts too large: those of the others are stored once', async () => {
     const [cluster, output] = await start({});
     cluster.partitions[1]!.refuses = MESSAGE_TOO_LARGE;
