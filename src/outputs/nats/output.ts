@@ -118,6 +118,8 @@ export class NatsOutput implements Output {
     results.forEach((result, index) => {
       if (result.status === 'rejected') failed.set(index, toFailure(result.reason));
     });
+    // Either the stream is silent or the whole server hangs: nothing more is written to one that does not answer this.
+    if ([...failed.values()].some(({ reason }) => reason === 'timeout')) await connection.flush();
     return failed;
   }
 

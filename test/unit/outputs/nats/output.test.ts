@@ -1,0 +1,59 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import type { Output } from '../../../../src/core/contract.ts';
+import nats from '../../../../src/outputs/nats/index.ts';
+import { falcoAlerts } from '../../../support/services/alerts.ts';
+import { failureOf, openOutput, trySend } from '../../../support/services/drive.ts';
+import { type RawNats, startRawNats } from '../../../support/services/raw-nats.ts';
+
+const cleanup: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  vi.useRealTimers();
+  for (const clean of cleanup.splice(0).reverse()) await clean();
+});
+
+async function raw(answer?: Parameters<typeof startRawNats>[0]): Promise<RawNats> {
+  const server = await startRawNats(answer);
+  cleanup.push(() => server.close());
+  return server;
+}
+
+async function output({ port }: RawNats, config: Record<string, unknown> = {}): Promise<Output> {
+  const opened = await openOutput(nats, { hostport: `127.0.0.1:${port}`, ...config });
+  cleanup.push(() => opened.close!());
+  return opened;
+}
+
+test('a server that reads no more is left with the try, however much is still to be written', async () => {
+  const server = await raw();
+  const sender = await output(server);
+  await trySend(sender, falcoAlerts(1));
+  server.sockets[0]!.pause();
+  // More than the system takes for both ends of a connection.
+  const large = falcoAlerts(40, { padding: 'x'.repeat(900_000) });
+  await expect(failureOf(trySend(sender, large, 1_000))).resolves.toMatchObject({ reason: 'timeout' });
+  const again = () =>
+    trySend(sender, falcoAlerts(1), 1_000).then(
+      () => 'sent',
+      () => 'not sent',
+    );
+  await expect.poll(again, { timeout: 10_000 }).toBe('sent');
+  expect(server.sockets).toHaveLength(2);
+}, 20_000);
+
+test('a batch that JetStream does not acknowledge goes on until the server answers, or is left', async () => {
+  const server = await raw();
+  const sender = await output(server, { jetstream: true });
+  await sender.probe!(AbortSignal.timeout(5_000));
+  server.sockets[0]!.pause();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const stop = new AbortController();
+  let failure: unknown;
+  void sender.send(falcoAlerts(2), { signal: stop.signal, attempt: 1 }).catch(error => {
+    failure = error;
+  });
+  await vi.advanceTimersByTimeAsync(11_000);
+  expect(failure).toBeUndefined();
+  stop.abort();
+  await vi.waitFor(() => expect(server.sockets).toHaveLength(2));
+  expect(failure).toMatchObject({ name: 'RetriableError', reason: 'timeout' });
+});
