@@ -221,6 +221,21 @@ describeWith('a log on a NATS server', missingNats(), () => {
     expect(await drain(consumer, QUIET_MS)).toEqual([]);
   });
 
+  test('a server that hangs is left also when it reads no more of what is on its way', async () => {
+    const moody = await startNats();
+    cleanups.push(() => moody.remove());
+    const spool = await open(jetStreamConfig([`127.0.0.1:${moody.port}`]));
+    const consumer = spool.consumer('a');
+    await spool.append([numbered(1)]);
+    moody.freeze();
+    // More than the system takes for both ends of a connection.
+    await spool.append(Array.from({ length: 30 }, (_, index) => numbered(index + 2, 'x'.repeat(900_000))));
+    await expect.poll(() => spool.stats().remote).toMatchObject({ connected: false, buffered: 30 });
+    moody.thaw();
+    expect(new Set((await pullAll(consumer, 31)).map(numberOf)).size).toBe(31);
+    expect(await drain(consumer, QUIET_MS)).toEqual([]);
+  });
+
   test('an alert that the server would not take is refused while it is away, too', async () => {
     const shaky = await startNats();
     cleanups.push(() => shaky.remove());

@@ -14,6 +14,8 @@ export const MESSAGE_ID = 'Nats-Msg-Id';
 /** An acknowledgement that takes longer is not waited for: the alert goes the other way. */
 const ACK_TIMEOUT_MS = 2_000;
 const CHECK_MS = 250;
+/** Published and not acknowledged: what is more goes the other way, so that a server that hangs is handed no more. */
+const MOST_PENDING_BYTES = 16 * 2 ** 20;
 /** Headers, subject and framing that come on top of the alert's bytes. */
 const OVERHEAD_BYTES = 512;
 
@@ -39,6 +41,11 @@ interface Group extends PromiseWithResolvers<void> {
   sentAt: number;
 }
 
+interface Sent {
+  group: Group;
+  alert: Alert;
+}
+
 interface Answer {
   seq?: number;
   error?: { err_code?: number; description?: string };
@@ -48,7 +55,10 @@ export class Publisher {
   readonly #transport: typeof Transport;
   readonly #subject: string;
   readonly #stored: (offset: number, alert: Alert) => void;
-  readonly #pending = new Map<string, { group: Group; alert: Alert }>();
+  readonly #pending = new Map<string, Sent>();
+  #pendingBytes = 0;
+  /** Something was not acknowledged in time, and the server has not answered since. */
+  #isSilent = false;
   #connection: Transport.NatsConnection | undefined;
   /** What the server took at most when it was last there; nobody knows before its first word. */
   #maxPayload = Number.POSITIVE_INFINITY;
@@ -66,6 +76,7 @@ export class Publisher {
 
   up({ connection }: Session): void {
     this.#connection = connection;
+    this.#isSilent = false;
     this.#inbox = this.#transport.createInbox();
     this.#subscription = this.#subscribe(connection);
   }
@@ -93,6 +104,10 @@ export class Publisher {
     if (alerts.length === 0) return Promise.resolve();
     const connection = this.#connection;
     if (!connection) return Promise.reject(new PublishError('not connected to NATS'));
+    if (this.#isSilent) return Promise.reject(new PublishError('the NATS server does not answer'));
+    if (this.#pendingBytes >= MOST_PENDING_BYTES) {
+      return Promise.reject(new PublishError('JetStream acknowledges too slowly'));
+    }
     const group: Group = {
       ...Promise.withResolvers<void>(),
       left: alerts.length,
@@ -106,10 +121,11 @@ export class Publisher {
       headers.set(MESSAGE_ID, alert.uuid);
       headers.set(ARRIVED, String(arrivedAt(index)));
       this.#pending.set(token, { group, alert });
+      this.#pendingBytes += alert.byteLength;
       try {
         connection.publish(this.#subject, alert.bytes, { headers, reply: `${this.#inbox}.${token}` });
       } catch (error) {
-        this.#pending.delete(token);
+        this.#take(token);
         settle(group, new PublishError((error as Error).message));
       }
     });
@@ -132,10 +148,8 @@ export class Publisher {
       callback: (error, message) => {
         if (error) return this.#failAll(new PublishError(error.message));
         const token = message.subject.slice(prefix);
-        const sent = this.#pending.get(token);
-        if (!sent) return;
-        this.#pending.delete(token);
-        settle(sent.group, this.#read(message, sent.alert));
+        const sent = this.#take(token);
+        if (sent) settle(sent.group, this.#read(message, sent.alert));
       },
     });
   }
@@ -169,14 +183,37 @@ export class Publisher {
     const late = performance.now() - ACK_TIMEOUT_MS;
     for (const [token, { group }] of this.#pending) {
       if (group.sentAt > late) return;
-      this.#pending.delete(token);
+      this.#take(token);
       settle(group, new PublishError('JetStream does not acknowledge'));
+      this.#askForLife();
     }
+  }
+
+  /** Is it JetStream alone, or does the whole server hang? Until it answers, nothing more is written to it. */
+  #askForLife(): void {
+    if (this.#isSilent || !this.#connection) return;
+    this.#isSilent = true;
+    this.#connection.flush().then(
+      () => {
+        this.#isSilent = false;
+      },
+      // The connection broke, and the next one is another.
+      () => undefined,
+    );
+  }
+
+  #take(token: string): Sent | undefined {
+    const sent = this.#pending.get(token);
+    if (!sent) return undefined;
+    this.#pending.delete(token);
+    this.#pendingBytes -= sent.alert.byteLength;
+    return sent;
   }
 
   #failAll(error: PublishError): void {
     for (const { group } of this.#pending.values()) settle(group, error);
     this.#pending.clear();
+    this.#pendingBytes = 0;
   }
 }
 
