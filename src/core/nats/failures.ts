@@ -69,3 +69,11 @@ export function toDenied(subject: string | undefined, cause?: unknown): Retriabl
   const what = subject === undefined ? 'it' : `publishing to ${subject}`;
   return new RetriableError(`the server forbids ${what}`, { reason: 'auth', cause });
 }
+
+/**
+ * A leader that knows the id of a message, but has not got the message through yet, calls it a duplicate without a place.
+ * Should it lose its office, nobody has the message: stream.go of nats-server stages ids with sequence 0.
+ */
+export function notAgreed(): RetriableError {
+  return new RetriableError('the NATS cluster has not agreed on the alert yet', { reason: 'server_error' });
+}

@@ -5,7 +5,7 @@ import type * as Nats from '@nats-io/transport-node';
 import type { Alert, Cancellation, Host, Output, SendContext, TlsSettings } from '../../core/contract.ts';
 import { type PermanentError, RetriableError } from '../../core/errors.ts';
 import { connectNats } from '../../core/nats/connect.ts';
-import { toDenied, toFailure } from '../../core/nats/failures.ts';
+import { notAgreed, toDenied, toFailure } from '../../core/nats/failures.ts';
 import { settle } from '../_kit/settle.ts';
 import { toSubject } from '../_kit/subject.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
@@ -109,11 +109,11 @@ export class NatsOutput implements Output {
     const failed: Failures = new Map();
     const stream = this.#packages.jetstream.jetstream(connection, { timeout: ACK_MS });
     const expect = this.#config.stream ? { streamName: this.#config.stream } : {};
-    const publish = async (alert: Alert) =>
-      stream.publish(toSubject(this.#config.subjecttemplate, alert), alert.bytes, {
-        msgID: alert.uuid,
-        expect,
-      });
+    const publish = async (alert: Alert) => {
+      const subject = toSubject(this.#config.subjecttemplate, alert);
+      const { seq } = await stream.publish(subject, alert.bytes, { msgID: alert.uuid, expect });
+      if (!seq) throw notAgreed();
+    };
     const results = await Promise.allSettled(alerts.map(publish));
     results.forEach((result, index) => {
       if (result.status === 'rejected') failed.set(index, toFailure(result.reason));

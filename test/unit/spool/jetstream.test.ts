@@ -4,6 +4,7 @@ import type { Alert } from '../../../src/core/alert.ts';
 import type { SpoolConfig } from '../../../src/core/config/types.ts';
 import { Acks } from '../../../src/core/spool/jetstream/acks.ts';
 import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';
+import { StreamDeadLetters } from '../../../src/core/spool/jetstream/dead-letters.ts';
 import { Lane } from '../../../src/core/spool/jetstream/lane.ts';
 import type { Session } from '../../../src/core/spool/jetstream/link.ts';
 import { fromToken, namesOf, toToken } from '../../../src/core/spool/jetstream/names.ts';
@@ -387,6 +388,22 @@ test('an alert in hand whose dead letter cannot be stored is still to be settled
   expect(lane.count()).toEqual({ inFlight: 1, waiting: 0 });
   held!.retry(0, new Error('refused'));
   expect(lane.take(1)).toMatchObject([{ offset: 1, attempt: 2 }]);
+});
+
+test('a dead letter that the cluster has not agreed on is not stored', async () => {
+  const session = {
+    connection: { info: { max_payload: 1 << 20 } },
+    jetstream: { publish: async () => ({ stream: 'tiercel-dead', seq: 0, duplicate: true }) },
+  };
+  const letters = new StreamDeadLetters({
+    transport: { headers: () => new Map() } as never,
+    link: { session } as never,
+    names: namesOf('tiercel'),
+    log: recordingLogger(),
+  });
+  const alert = numbered(1);
+  const letter = { output: 'a', alert, error: 'refused', reason: 'client_error', attempts: 1, buriedAt: 1 };
+  await expect(letters.addOnce(letter as never, 7)).rejects.toThrow('not agreed');
 });
 
 describe('reading a stream of a cluster', () => {

@@ -3,6 +3,7 @@ import type { StreamInfo } from '@nats-io/jetstream';
 import type * as Transport from '@nats-io/transport-node';
 import { type Alert, decodeAlert } from '../../alert.ts';
 import type { Logger } from '../../contract.ts';
+import { notAgreed } from '../../nats/failures.ts';
 import { type DeadLetter, type DeadLetterFilter, type DeadLetters, SpoolFaultError } from '../contract.ts';
 import { allLetters, LetterPage } from '../letter-page.ts';
 import type { Link, Session } from './link.ts';
@@ -183,6 +184,7 @@ export class StreamDeadLetters implements DeadLetters {
       ...(msgID !== undefined && { msgID }),
     });
     this.#refreshedAt = Number.NEGATIVE_INFINITY;
+    if (!ack.seq) throw notAgreed();
     return ack.seq;
   }
 

@@ -4,6 +4,7 @@
  */
 import type * as Transport from '@nats-io/transport-node';
 import type { Alert } from '../../alert.ts';
+import { notAgreed } from '../../nats/failures.ts';
 import type { Session } from './link.ts';
 
 /** Header with the time of the alert's arrival, in milliseconds since the epoch: the stream has only that of storing. */
@@ -167,9 +168,7 @@ export class Publisher {
       const { err_code = 0, description = 'no reason given' } = answer.error;
       return new PublishError(`JetStream refused the alert: ${description}`, STREAM_FULL.has(err_code));
     }
-    // A leader that knows the id, but has not got the alert through yet, calls it a duplicate without a place. Should it
-    // lose its office, nobody has the alert: stream.go of nats-server stages ids with sequence 0.
-    if (!answer.seq) return new PublishError('the NATS cluster has not agreed on the alert yet');
+    if (!answer.seq) return new PublishError(notAgreed().message);
     this.#stored(answer.seq, alert);
     return undefined;
   }

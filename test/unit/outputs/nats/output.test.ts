@@ -57,3 +57,18 @@ test('a batch that JetStream does not acknowledge goes on until the server answe
   await vi.waitFor(() => expect(server.sockets).toHaveLength(2));
   expect(failure).toMatchObject({ name: 'RetriableError', reason: 'timeout' });
 });
+
+test('an answer of JetStream without a place in the stream is none: the alert is tried again', async () => {
+  let asked = 0;
+  const server = await raw(() => {
+    const ack = asked++ === 0 ? { duplicate: true, seq: 0 } : { duplicate: true, seq: 1 };
+    return Buffer.from(JSON.stringify({ stream: 'S', ...ack }));
+  });
+  const sender = await output(server, { jetstream: true });
+  const [alert] = falcoAlerts(1);
+  await expect(failureOf(trySend(sender, [alert!]))).resolves.toMatchObject({
+    name: 'RetriableError',
+    reason: 'server_error',
+  });
+  await trySend(sender, [alert!]);
+});
