@@ -18,7 +18,7 @@ import { ackFloorOf, firstSince } from '../../../src/core/spool/jetstream/retent
 import { alertStream, deadStream, differences, unfitness } from '../../../src/core/spool/jetstream/setup.ts';
 import { jetStreamConfig } from '../../support/jetstream.ts';
 import { recordingLogger } from '../../support/logger.ts';
-import { numbered, realClock, SPOOL } from '../../support/spool.ts';
+import { numbered, numberOf, realClock, SPOOL } from '../../support/spool.ts';
 
 describe('names on the server', () => {
   test.each([
@@ -338,13 +338,15 @@ test('answers about a new stream outlive a confirmation that began with the old 
 
 test('what is recent is remembered for its time, not for ever', () => {
   const recent = new Recent(100);
-  recent.add(1, 0);
-  recent.add(2, 99);
-  expect([recent.has(1), recent.has(2), recent.has(3)]).toEqual([true, true, false]);
-  recent.add(3, 150);
-  expect(recent.has(1)).toBe(true);
-  recent.add(4, 260);
-  expect([recent.has(1), recent.has(3), recent.has(4)]).toEqual([false, true, true]);
+  const has = (...sequences: number[]) => sequences.map(sequence => recent.has(sequence, 7));
+  recent.add(1, 7, 0);
+  recent.add(2, 7, 99);
+  expect(has(1, 2, 3)).toEqual([true, true, false]);
+  recent.add(3, 7, 150);
+  expect(has(1)).toEqual([true]);
+  recent.add(4, 7, 260);
+  expect(has(1, 3, 4)).toEqual([false, true, true]);
+  expect(recent.has(4, 8)).toBe(false);
 });
 
 describe('alerts parsed once', () => {
@@ -369,25 +371,79 @@ describe('alerts parsed once', () => {
   });
 });
 
-test('an alert in hand whose dead letter cannot be stored is still to be settled, and comes again', async () => {
-  const alert = numbered(1);
-  const lane = new Lane({
-    output: 'a',
-    acks: new Acks(),
-    alerts: new AlertCache(),
-    clock: realClock,
-    log: recordingLogger(),
-    bury: () => Promise.reject(new Error('the stream is full')),
-    unreadable: () => {},
+describe('what is in hand of one output', () => {
+  function openLane() {
+    const sent: string[] = [];
+    const acks = new Acks();
+    acks.up({
+      connection: { publish: (reply: string) => sent.push(reply), flush: async () => undefined },
+    } as unknown as Session);
+    const lane = new Lane({
+      output: 'a',
+      acks,
+      alerts: new AlertCache(),
+      clock: realClock,
+      log: recordingLogger(),
+      bury: () => Promise.reject(new Error('the stream is full')),
+      unreadable: () => {},
+    });
+    lane.open();
+    const arrive = (number: number, streamSequence: number, timestampNanos: number, reply = 'r') => {
+      const info = { streamSequence, timestampNanos, deliveryCount: 1 };
+      const { bytes: data } = numbered(number);
+      lane.arrived({ info, reply, data, time: new Date() } as unknown as Pulled);
+    };
+    return { lane, arrive, sent };
+  }
+
+  test('an alert whose dead letter cannot be stored is still to be settled, and comes again', async () => {
+    const { lane, arrive } = openLane();
+    arrive(1, 1, 10);
+    const [held] = lane.take(1);
+    await expect(held!.bury(new Error('refused'))).rejects.toThrow('the stream is full');
+    expect(lane.count()).toEqual({ inFlight: 1, waiting: 0 });
+    held!.retry(0, new Error('refused'));
+    expect(lane.take(1)).toMatchObject([{ offset: 1, attempt: 2 }]);
   });
-  lane.open();
-  const info = { streamSequence: 1, deliveryCount: 1 };
-  lane.arrived({ info, reply: 'r', data: alert.bytes, time: new Date() } as unknown as Pulled);
-  const [held] = lane.take(1);
-  await expect(held!.bury(new Error('refused'))).rejects.toThrow('the stream is full');
-  expect(lane.count()).toEqual({ inFlight: 1, waiting: 0 });
-  held!.retry(0, new Error('refused'));
-  expect(lane.take(1)).toMatchObject([{ offset: 1, attempt: 2 }]);
+
+  test('what is settled and comes again is not handed out again', () => {
+    const { lane, arrive, sent } = openLane();
+    arrive(1, 7, 10);
+    lane.take(1)[0]!.ack();
+    arrive(1, 7, 10, 'again');
+    expect(lane.take(1)).toEqual([]);
+    expect(sent).toEqual(['r', 'again']);
+  });
+
+  test('a new alert in the place of a settled one that the server has lost is handed out', () => {
+    const { lane, arrive, sent } = openLane();
+    arrive(1, 7, 10);
+    lane.take(1)[0]!.ack();
+    arrive(2, 7, 20, 'of 2');
+    const taken = lane.take(2);
+    expect(taken.map(numberOf)).toEqual([2]);
+    expect(sent).toEqual(['r']);
+    taken[0]!.ack();
+    expect(sent).toEqual(['r', 'of 2']);
+  });
+
+  test.each(['ready', 'out', 'waiting'])(
+    'a new alert in the place of one that is %s, which the server has lost: both are handed out, each settled by itself',
+    state => {
+      const { lane, arrive, sent } = openLane();
+      arrive(1, 7, 10, 'of 1');
+      const out = state === 'ready' ? [] : lane.take(1);
+      if (state === 'waiting') out.pop()!.retry(0, new Error('refused'));
+      sent.length = 0;
+      arrive(2, 7, 20, 'of 2');
+      const both = [...out, ...lane.take(2)];
+      expect(both.map(numberOf).sort()).toEqual([1, 2]);
+      sent.length = 0;
+      for (const held of both) held.ack();
+      expect(sent).toEqual(['of 2']);
+      expect(lane.size).toBe(0);
+    },
+  );
 });
 
 test('a dead letter that the cluster has not agreed on is not stored', async () => {

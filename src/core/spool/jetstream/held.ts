@@ -19,6 +19,8 @@ export interface Keeper {
 export class Held implements Delivery, Waiting {
   /** Sequence in the stream; below zero when the stream that it came from is no more. */
   offset: number;
+  /** When the stream stored it, in nanoseconds since the epoch as far as a double has them; tells it from others there. */
+  readonly storedAt: number;
   readonly appendedAt: number;
   readonly alert: Alert;
   readonly attempt: number;
@@ -32,10 +34,11 @@ export class Held implements Delivery, Waiting {
   readonly #keeper: Keeper;
 
   constructor(
-    from: Pick<Held, 'offset' | 'appendedAt' | 'alert' | 'attempt' | 'reply' | 'touchedAt'>,
+    from: Pick<Held, 'offset' | 'storedAt' | 'appendedAt' | 'alert' | 'attempt' | 'reply' | 'touchedAt'>,
     keeper: Keeper,
   ) {
     this.offset = from.offset;
+    this.storedAt = from.storedAt;
     this.appendedAt = from.appendedAt;
     this.alert = from.alert;
     this.attempt = from.attempt;

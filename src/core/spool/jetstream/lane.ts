@@ -68,10 +68,10 @@ export class Lane implements Keeper {
     return this.#fresh.length - this.#freshAt;
   }
 
-  /** The lowest sequence in hand; infinity when there is none. */
+  /** The lowest sequence in hand, of what the stream still has; infinity when there is none. */
   get lowest(): number {
     let lowest = Number.POSITIVE_INFINITY;
-    for (const offset of this.#table.keys()) lowest = Math.min(lowest, offset);
+    for (const offset of this.#table.keys()) if (offset > 0) lowest = Math.min(lowest, offset);
     return lowest;
   }
 
@@ -111,26 +111,24 @@ export class Lane implements Keeper {
   orphan(): void {
     const all = [...this.#table.values()];
     this.#table.clear();
-    for (const held of all) {
-      held.offset = --this.#orphans;
-      held.reply = undefined;
-      this.#table.set(held.offset, held);
-    }
+    for (const held of all) this.#setAside(held);
     this.#settled = new Recent(REMEMBERED_MS);
   }
 
   /** An alert has come from the server. */
   arrived(message: Pulled): void {
-    const { streamSequence: offset, deliveryCount } = message.info;
+    const { streamSequence: offset, deliveryCount, timestampNanos: storedAt } = message.info;
     const { reply } = message;
     const now = performance.now();
     // The server does not know yet that it was delivered: our answer was lost on the way.
-    if (this.#settled.has(offset)) {
+    if (this.#settled.has(offset, storedAt)) {
       this.#options.acks.ack(reply);
       return;
     }
     const known = this.#table.get(offset);
-    if (known) {
+    // A server that has lost the end of its stream gives its sequences to new alerts.
+    if (known && known.storedAt !== storedAt) this.#setAside(known);
+    else if (known) {
       known.reply = reply;
       known.touchedAt = now;
       if (known.state === 'waiting') this.#replace(known, 'waiting', 0, known.attempt);
@@ -139,7 +137,8 @@ export class Lane implements Keeper {
     const alert = this.#decode(message);
     if (!alert) return;
     const appendedAt = Number(message.headers?.get(ARRIVED)) || message.time.getTime();
-    const held = new Held({ offset, appendedAt, alert, attempt: deliveryCount, reply, touchedAt: now }, this);
+    const fields = { offset, storedAt, appendedAt, alert, attempt: deliveryCount, reply, touchedAt: now };
+    const held = new Held(fields, this);
     this.#table.set(offset, held);
     this.#bytes += alert.byteLength;
     if (deliveryCount > 1) this.#again.push(held);
@@ -222,7 +221,7 @@ export class Lane implements Keeper {
     if (this.#table.get(held.offset) !== held) return;
     this.#forget(held);
     if (held.reply === undefined) return;
-    this.#settled.add(held.offset, performance.now());
+    this.#settled.add(held.offset, held.storedAt, performance.now());
     this.#options.acks.ack(held.reply);
   }
 
@@ -277,6 +276,14 @@ export class Lane implements Keeper {
     this.#options.acks.nak(held.reply);
   }
 
+  /** The stream has it no more: it stays in hand, out of the way of an alert that comes under its number. */
+  #setAside(held: Held): void {
+    this.#table.delete(held.offset);
+    held.offset = --this.#orphans;
+    held.reply = undefined;
+    this.#table.set(held.offset, held);
+  }
+
   #forget(held: Held): void {
     held.state = 'gone';
     this.#table.delete(held.offset);
@@ -295,6 +302,6 @@ export class Lane implements Keeper {
   }
 }
 
-function fieldsOf({ offset, appendedAt, alert, attempt, reply, touchedAt }: Held) {
-  return { offset, appendedAt, alert, attempt, reply, touchedAt };
+function fieldsOf({ offset, storedAt, appendedAt, alert, attempt, reply, touchedAt }: Held) {
+  return { offset, storedAt, appendedAt, alert, attempt, reply, touchedAt };
 }
