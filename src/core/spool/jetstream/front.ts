@@ -10,8 +10,9 @@ import { BURY_AGAIN_MS } from '../letter.ts';
 import { PublishError, type Publisher } from './publisher.ts';
 import { within } from './within.ts';
 
-/** Alerts that go from the buffer to the stream at once. */
+/** Alerts, and their bytes, that go from the buffer to the stream at once. */
 const DRAIN_BATCH = 512;
+const DRAIN_BYTES = 4 * 2 ** 20;
 const DRAIN_AGAIN_MS = 500;
 /** Name of the buffer's one consumer. */
 const DRAIN = 'stream';
@@ -152,7 +153,7 @@ export class Front {
   /** What is in the buffer; nothing when it is empty. */
   #next(): Promise<Delivery[]> {
     if (this.buffered === 0) return sleep(0, []);
-    return this.#drain.pull(DRAIN_BATCH, this.#life.signal);
+    return this.#drain.pull(DRAIN_BATCH, this.#life.signal, DRAIN_BYTES);
   }
 
   async #move(deliveries: readonly Delivery[]): Promise<boolean> {

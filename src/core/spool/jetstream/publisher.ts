@@ -20,8 +20,12 @@ const MOST_PENDING_BYTES = 16 * 2 ** 20;
 /** Headers, subject and framing that come on top of the alert's bytes. */
 const OVERHEAD_BYTES = 512;
 
-/** server/errors.json of nats-server: the stream is at its limit and discards what is new. */
-const STREAM_FULL = new Set([10077, 10048]);
+/**
+ * The stream is at its limit and discards what is new: JSStreamStoreFailedF of server/errors.json of nats-server, with one
+ * of the ErrMax... of server/store.go. The same code stands for a disk that fails, which is no limit of the stream.
+ */
+const STORE_FAILED = 10077;
+const AT_LIMIT = /^maximum .+ exceeded$/;
 
 /** Some alerts were not stored, or may not have been. */
 export class PublishError extends Error {
@@ -166,7 +170,8 @@ export class Publisher {
     }
     if (answer.error) {
       const { err_code = 0, description = 'no reason given' } = answer.error;
-      return new PublishError(`JetStream refused the alert: ${description}`, STREAM_FULL.has(err_code));
+      const isFull = err_code === STORE_FAILED && AT_LIMIT.test(description);
+      return new PublishError(`JetStream refused the alert: ${description}`, isFull);
     }
     if (!answer.seq) return new PublishError(notAgreed().message);
     this.#stored(answer.seq, alert);
