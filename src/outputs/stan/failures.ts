@@ -26,3 +26,11 @@ export function refused(error: string): RetriableError {
 export function forgotten(): RetriableError {
   return new RetriableError('the server does not know this client any more', { reason: 'server_error' });
 }
+
+/** The answer is none of the streaming server's to what was asked: something else listens there. */
+export function misunderstood(cause?: unknown): RetriableError {
+  return new RetriableError('something else than a streaming server answers', {
+    reason: 'server_error',
+    cause,
+  });
+}

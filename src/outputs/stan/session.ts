@@ -4,9 +4,9 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { Alert, Logger } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
 import { type Link, unlessLost } from '../_kit/link.ts';
-import { decode, encode, type Message } from '../_kit/protobuf.ts';
+import { decode, encode, type Message, type MessageType } from '../_kit/protobuf.ts';
 import { toSubject } from '../_kit/subject.ts';
-import { forgotten, refused, toFailure } from './failures.ts';
+import { forgotten, misunderstood, refused, toFailure } from './failures.ts';
 import {
   ALREADY_REGISTERED,
   CloseRequest,
@@ -66,7 +66,7 @@ async function register(connection: NatsConnection, options: SessionOptions): Pr
       encode(ConnectRequest, { ...request, ...pings }),
       { timeout: CONNECT_MS },
     );
-    return decode(ConnectResponse, Buffer.from(data));
+    return read(ConnectResponse, Buffer.from(data));
   };
   let id = clientId;
   let response = await connect(id);
@@ -76,6 +76,7 @@ async function register(connection: NatsConnection, options: SessionOptions): Pr
     response = await connect(id);
   }
   if (response.error) throw refused(String(response.error));
+  if (!response.pubPrefix) throw misunderstood();
   return new Session({ connection, connId, clientId: id, subjectTemplate, response });
 }
 
@@ -110,10 +111,10 @@ export class Session implements Link {
     const subject = toSubject(subjectTemplate, alert);
     const message = { clientID: clientId, guid: alert.uuid, subject, data: alert.bytes, connID: connId };
     const answer = await this.#request(`${response.pubPrefix}.${subject}`, encode(PubMsg, message), ACK_MS);
-    const { error } = decode(PubAck, answer);
-    if (!error) return;
+    const { error, guid } = read(PubAck, answer);
     if (error === INVALID_PUBLISH) throw this.#lose(forgotten());
-    throw refused(String(error));
+    if (error) throw refused(String(error));
+    if (guid !== alert.uuid) throw misunderstood();
   }
 
   /** Asks the server whether it still knows this client. @throws RetriableError */
@@ -126,7 +127,7 @@ export class Session implements Link {
       encode(Ping, { connID: connId }),
       CONNECT_MS,
     );
-    if (decode(PingResponse, answer).error) throw this.#lose(forgotten());
+    if (read(PingResponse, answer).error) throw this.#lose(forgotten());
   }
 
   async close(): Promise<void> {
@@ -173,5 +174,14 @@ export class Session implements Link {
     this.#lost.abort(failure);
     void this.#parts.connection.close();
     return failure;
+  }
+}
+
+/** Reads an answer. @throws RetriableError when it is none of the streaming server's */
+function read(type: MessageType, answer: Buffer): Message {
+  try {
+    return decode(type, answer);
+  } catch (cause) {
+    throw misunderstood(cause);
   }
 }
