@@ -20,6 +20,8 @@ import { toTlsOptions } from './tls.ts';
 
 /** Read of an answer: those to exports are a few bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
+/** Longest time for connecting, with the handshake of TLS. */
+const CONNECT_MS = 5000;
 /** Compressed or not, and the length. */
 const PREFIX_BYTES = 5;
 
@@ -39,43 +41,72 @@ export interface GrpcClient {
    * @throws RetriableError | PermanentError as the status says
    */
   call(method: string, message: Buffer, options: CallOptions): Promise<Buffer>;
-  /** Ends the connection and the calls under way. */
+  /** Ends all connections and the calls under way; later ones fail. */
   close(): void;
+}
+
+/** A connection and the calls that go over it. */
+interface Connection {
+  session: ClientHttp2Session;
+  calls: number;
+  /** It takes no more calls, and goes with the last one. */
+  isGivenUp: boolean;
 }
 
 /** @param origin `http://host:port` for HTTP/2 in the clear, `https://host:port` for TLS */
 export function createGrpcClient(origin: string, tls: TlsSettings): GrpcClient {
   const options = origin.startsWith('https:') ? toTlsOptions(tls) : {};
-  let session: ClientHttp2Session | undefined;
-  const open = (): ClientHttp2Session => {
-    if (session && !session.closed && !session.destroyed) return session;
-    const opened = connect(origin, options);
+  const connections = new Set<Connection>();
+  let current: Connection | undefined;
+  let isClosed = false;
+  const giveUp = (connection: Connection) => {
+    connection.isGivenUp = true;
+    if (current === connection) current = undefined;
+    // Its streams need not end by themselves: what is to be said to a server that has gone silent is never sent.
+    if (connection.calls === 0) connection.session.destroy();
+  };
+  const open = (): Connection => {
+    const session = connect(origin, options);
+    const connection: Connection = { session, calls: 0, isGivenUp: false };
+    const late = setTimeout(
+      () => session.destroy(Object.assign(new Error('no connection in time'), { code: 'ETIMEDOUT' })),
+      CONNECT_MS,
+    );
+    late.unref();
     const forget = () => {
-      if (session === opened) session = undefined;
+      if (current === connection) current = undefined;
     };
-    // Calls are told by their own streams.
-    opened.on('error', forget).on('goaway', forget).on('close', forget);
-    session = opened;
-    return opened;
+    session
+      .on('connect', () => clearTimeout(late))
+      // Calls are told by their own streams.
+      .on('error', forget)
+      .on('goaway', forget)
+      .on('close', () => {
+        clearTimeout(late);
+        forget();
+        connections.delete(connection);
+      });
+    connections.add(connection);
+    return connection;
   };
   return {
     async call(method, message, call) {
       if (call.signal.aborted) throw timedOut(call.signal);
-      const current = open();
+      if (isClosed) throw new RetriableError('the connection is closed', { reason: 'network' });
+      if (!current || current.session.closed || current.session.destroyed) current = open();
+      const connection = current;
+      connection.calls++;
       try {
-        return await unary(current, method, message, call);
-      } catch (error) {
+        return await unary(connection.session, method, message, call);
+      } finally {
+        connection.calls--;
         // A connection that has gone silent looks the same as a slow server: the next call gets a new one.
-        if (call.signal.aborted && session === current) {
-          session = undefined;
-          current.close();
-        }
-        throw error;
+        if (call.signal.aborted || connection.isGivenUp) giveUp(connection);
       }
     },
     close() {
-      session?.destroy();
-      session = undefined;
+      isClosed = true;
+      for (const { session } of connections) session.destroy();
     },
   };
 }

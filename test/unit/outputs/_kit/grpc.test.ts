@@ -1,10 +1,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createSecureServer } from 'node:http2';
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createGrpcClient, type GrpcClient } from '../../../../src/outputs/_kit/grpc.ts';
 import { encode } from '../../../../src/outputs/_kit/protobuf.ts';
 import { makeCerts } from '../../../support/certs.ts';
@@ -156,6 +156,72 @@ describe('a call', () => {
 });
 
 describe('a server', () => {
+  /** One that takes connections and says nothing. */
+  async function mute() {
+    const sockets = new Set<Socket>();
+    const server = createTcpServer(socket => {
+      sockets.add(socket);
+      socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+      socket.resume();
+    });
+    cleanup.push(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    return { server, port: await listen(server), sockets };
+  }
+
+  test.each(['http', 'https'])('that never answers is left by each call that ends (%s)', async scheme => {
+    const { server, port, sockets } = await mute();
+    const client = clientOf(`${scheme}://127.0.0.1:${port}`);
+    for (let tries = 0; tries < 3; tries++) {
+      const caller = new AbortController();
+      server.once('connection', () => caller.abort());
+      expect(await failureOf(send(client, caller.signal))).toMatchObject({ reason: 'timeout' });
+    }
+    await vi.waitFor(() => expect(sockets.size).toBe(0));
+  });
+
+  test('that never answers the handshake is given up in time', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    cleanup.push(() => vi.useRealTimers());
+    const { server, port, sockets } = await mute();
+    const client = clientOf(`https://127.0.0.1:${port}`);
+    const came = new Promise(resolve => server.once('connection', resolve));
+    const failure = failureOf(send(client));
+    await came;
+    vi.advanceTimersByTime(5000);
+    expect(await failure).toMatchObject({ name: 'RetriableError', reason: 'network' });
+    vi.useRealTimers();
+    await vi.waitFor(() => expect(sockets.size).toBe(0));
+  });
+
+  test('that never answers is left when the client is closed', async () => {
+    const { server, port, sockets } = await mute();
+    const client = clientOf(`https://127.0.0.1:${port}`);
+    const came = new Promise(resolve => server.once('connection', resolve));
+    const failure = failureOf(send(client));
+    await came;
+    client.close();
+    expect(await failure).toMatchObject({ reason: 'network' });
+    expect(await failureOf(send(client))).toMatchObject({ reason: 'network' });
+    await vi.waitFor(() => expect(sockets.size).toBe(0));
+  });
+
+  test('is not left by a call that ends while another is under way', async () => {
+    const calls: Call[] = [];
+    const { port, sessions } = await serve(call => {
+      calls.push(call);
+      if (calls.length === 2) caller.abort();
+    });
+    const caller = new AbortController();
+    const client = clientOf(`http://127.0.0.1:${port}`);
+    const other = send(client);
+    expect(await failureOf(send(client, caller.signal))).toMatchObject({ reason: 'timeout' });
+    answer(calls[0]!);
+    await other;
+    await vi.waitFor(() => expect(sessions[0]!.destroyed).toBe(true));
+  });
+
   test('that is away, breaks off, or speaks otherwise is worth another try', async () => {
     const away = createTcpServer();
     const port = await listen(away);
