@@ -221,6 +221,17 @@ const CODES = [
 ] as const;
 
 /**
+ * What servers say of a message that is larger than they take. Its status is that of quotas (RESOURCE_EXHAUSTED) or, in
+ * older versions of tonic, of much else (OUT_OF_RANGE); only the words tell them apart:
+ * - Go, C++, Node.js: `received message larger than max (5 vs. 4)`
+ * - Java: `gRPC message exceeds maximum size 4: 5`
+ * - .NET: `Received message exceeds the maximum configured message size.`
+ * - Rust: `decoded message length too large: found 5 bytes, the limit is: 4 bytes`
+ */
+const TOO_LARGE =
+  /too large|larger than (?:the )?(?:max|limit)|\b(?:message|payload|body|batch)(?: size| length)? exceed(?:s|ed) (?:the )?(?:max|limit)/i;
+
+/**
  * Returns when the call went well. What may pass is what OTLP calls retryable
  * (https://opentelemetry.io/docs/specs/otlp/#failures), and with it UNKNOWN and INTERNAL, gRPC's counterparts of an
  * HTTP 500 and of a broken stream.
@@ -244,15 +255,16 @@ function judgeStatus(headers: IncomingHttpHeaders, secrets: readonly string[]): 
     case 'PERMISSION_DENIED':
       throw new PermanentError(message, { reason: 'auth' });
     case 'RESOURCE_EXHAUSTED':
-      // Both gRPC's size limits and quotas end here; only the words tell them apart.
-      if (/larger than max|too large/i.test(body)) throw new PermanentError(message, { reason: 'payload' });
+      if (TOO_LARGE.test(body)) throw new PermanentError(message, { reason: 'payload' });
       throw new RetriableError(message, { reason: 'rate_limited', retryAfterMs });
+    case 'OUT_OF_RANGE':
+      if (TOO_LARGE.test(body)) throw new PermanentError(message, { reason: 'payload' });
+      throw new RetriableError(message, { reason: 'server_error', retryAfterMs });
     case 'CANCELLED':
     case 'DEADLINE_EXCEEDED':
       throw new RetriableError(message, { reason: 'timeout', retryAfterMs });
     case 'UNKNOWN':
     case 'ABORTED':
-    case 'OUT_OF_RANGE':
     case 'INTERNAL':
     case 'UNAVAILABLE':
     case 'DATA_LOSS':

@@ -121,11 +121,26 @@ describe('a call', () => {
     expect(error).toMatchObject({ name: 'RetriableError', reason: 'rate_limited', retryAfterMs: 7500 });
   });
 
-  test('that is too large for the server is not tried again', async () => {
-    const words = 'grpc: received message larger than max (5 vs. 4)';
-    const { port } = await serve(call => answer(call, { 'grpc-status': 8, 'grpc-message': words }));
+  test.each([
+    [8, 'grpc: received message larger than max (5 vs. 4)'],
+    [8, 'gRPC message exceeds maximum size 4: 5'],
+    [8, 'Received message exceeds the maximum configured message size.'],
+    [8, 'Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes'],
+    [11, 'Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes'],
+  ])('that is too large for the server is not tried again: %i %s', async (status, words) => {
+    const { port } = await serve(call => answer(call, { 'grpc-status': status, 'grpc-message': words }));
     const error = await failureOf(send(clientOf(`http://127.0.0.1:${port}`)));
     expect(error).toMatchObject({ name: 'PermanentError', reason: 'payload' });
+  });
+
+  test.each([
+    [8, 'rate_limited', 'message rate exceeds the maximum of 5 per second'],
+    [8, 'rate_limited', 'quota exceeded: the maximum number of messages is 5'],
+    [11, 'server_error', 'the maximum is in the past'],
+  ])('of a size that may pass is tried again: %i %s %s', async (status, reason, words) => {
+    const { port } = await serve(call => answer(call, { 'grpc-status': status, 'grpc-message': words }));
+    const error = await failureOf(send(clientOf(`http://127.0.0.1:${port}`)));
+    expect(error).toMatchObject({ name: 'RetriableError', reason });
   });
 
   test('is judged by its HTTP status where there is no other', async () => {
