@@ -218,6 +218,41 @@ describe.each(['ENOSPC', 'EIO'])('a disk that refuses (%s) and a dead output', c
     await spool.close();
   });
 
+  test.each(['a reload', 'the end'])(
+    'drop-oldest: what was in hands and went from memory is counted at %s',
+    async when => {
+      const files = new MemoryFiles();
+      const log = recordingLogger();
+      const spool = await openOn(files, { memoryBytes: 40_000 }, { log });
+      const [healthy, dead] = [spool.consumer('healthy'), spool.consumer('dead')];
+      await append(spool, 1);
+      settle(healthy);
+      refuseWrites(files, 'EIO');
+      for (const number of upTo(5, 2)) await append(spool, number);
+      expect(healthy.take(10)).toHaveLength(4);
+      for (const number of upTo(60, 6)) {
+        await append(spool, number);
+        settle(healthy);
+      }
+      expect(dead.stats().dropped).toBeGreaterThan(4);
+      expect(healthy.stats()).toMatchObject({ depth: 4, dropped: 0 });
+      files.refuse = () => undefined;
+      await append(spool, 61);
+      if (when === 'a reload') {
+        healthy.close();
+        const again = spool.consumer('healthy');
+        expect((await drain(again)).map(numberOf)).toEqual([61]);
+        expect(again.stats().dropped).toBe(4);
+      }
+      await spool.close();
+      const told = log.lines.flatMap(({ fields }) => (fields.dropped ? [fields.dropped] : []));
+      expect(told).toContainEqual(expect.objectContaining({ healthy: 4 }));
+      const later = await openOn(files.copyAll());
+      expect((await drain(later.consumer('healthy'))).map(numberOf)).toEqual([61]);
+      await later.close();
+    },
+  );
+
   test('reject: alerts beyond the memory are refused, none is dropped', async () => {
     const files = new MemoryFiles();
     const spool = await openOn(files, { memoryBytes: 100_000, overflow: 'reject' });

@@ -26,6 +26,8 @@ export interface ConsumerHost {
   owns(cursor: Cursor, consumer: LogConsumer): boolean;
   /** Told of an entry that was unsettled and has left the log. */
   dropped(cursor: Cursor): void;
+  /** Whether the log had the entry and has dropped it. */
+  isGone(offset: number): boolean;
   /** Told when the consumer closes. */
   closed(consumer: LogConsumer): void;
 }
@@ -173,7 +175,7 @@ export class LogConsumer implements Consumer, Settler {
       if (found?.offset === offset) return found;
       // The log does not have it any more.
       if (this.#cursor.pending.delete(offset)) {
-        if (offset < this.#host.reader.firstOffset) this.#host.dropped(this.#cursor);
+        if (this.#host.isGone(offset)) this.#host.dropped(this.#cursor);
         this.#host.moved(1);
       }
     }

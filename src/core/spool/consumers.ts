@@ -7,6 +7,7 @@ import type { DeadLetters, Start } from './contract.ts';
 import { Cursor, type CursorFile, fromRanges } from './cursor.ts';
 import type { DropReport } from './drop-report.ts';
 import type { LogReader } from './log-reader.ts';
+import { Ranges } from './ranges.ts';
 import { tellBack, tellRemoved } from './removed.ts';
 
 /** What the consumers work with. */
@@ -32,6 +33,8 @@ export class Consumers {
   /** The consumer that may move the cursor: the open one, or the last one until another opens. */
   readonly #owners = new Map<Cursor, LogConsumer>();
   readonly #open = new Map<string, LogConsumer>();
+  /** What the log has dropped behind its beginning. */
+  readonly #skipped = new Ranges();
   #fromBeginning: boolean;
   #closed = false;
 
@@ -46,6 +49,7 @@ export class Consumers {
       moved: settled => options.moved(settled),
       owns: (cursor, consumer) => !this.#closed && this.#owners.get(cursor) === consumer,
       dropped: cursor => this.#dropped(cursor, 1),
+      isGone: offset => this.#isGone(offset),
       closed: consumer => this.#open.delete(consumer.name),
     };
   }
@@ -162,6 +166,10 @@ export class Consumers {
    */
   moveForward(first: number, from = 0): Map<string, number> {
     const lost = new Map<string, number>();
+    if (from > 0) {
+      this.#skipped.add(from, first);
+      this.#skipped.dropBelow(this.#options.reader.firstOffset);
+    }
     for (const cursor of this.#cursors.values()) {
       let count = this.#open.has(cursor.name) ? 0 : cursor.losePending(first, from);
       if (cursor.next < first) {
@@ -182,8 +190,21 @@ export class Consumers {
 
   /** What was in the hands of a consumer that is closed, and has left the log meanwhile, is lost. */
   #loseGone(cursor: Cursor): void {
-    const count = cursor.losePending(this.#options.reader.firstOffset);
-    if (count > 0) this.#dropped(cursor, count);
+    this.#lose(cursor, offset => this.#isGone(offset));
+  }
+
+  #lose(cursor: Cursor, isLost: (offset: number) => boolean): void {
+    const lost = [...cursor.pending.keys()].filter(isLost);
+    for (const offset of lost) cursor.pending.delete(offset);
+    if (lost.length > 0) this.#dropped(cursor, lost.length);
+  }
+
+  #isGone(offset: number): boolean {
+    return offset < this.#options.reader.firstOffset || this.#isSkipped(offset);
+  }
+
+  #isSkipped(offset: number): boolean {
+    return this.#skipped.count(offset, offset + 1) > 0;
   }
 
   #dropped(cursor: Cursor, count: number): void {
@@ -200,5 +221,7 @@ export class Consumers {
   close(): void {
     for (const consumer of [...this.#open.values()]) consumer.close();
     this.#closed = true;
+    // The next start could not tell them from damage. What was at the beginning of the log, it counts.
+    for (const cursor of this.#cursors.values()) this.#lose(cursor, offset => this.#isSkipped(offset));
   }
 }
