@@ -1,4 +1,7 @@
-/** Jumps of the wall clock forward: one that is set after the start, or a machine that slept. They make nothing older. */
+/**
+ * Jumps of the wall clock forward: one that is set after the start, or a machine that slept. They make nothing older.
+ * A jump back takes back as much of them.
+ */
 import type { Clock } from './contract.ts';
 
 /** Less is taken for the drift of the clocks, in milliseconds. */
@@ -28,10 +31,22 @@ export class ClockJumps {
     if (by >= LEAST_JUMP_MS) {
       this.#jumps.push({ from, by });
       if (this.#jumps.length > MOST_JUMPS) this.#jumps.shift();
-    }
+    } else if (by <= -LEAST_JUMP_MS) this.#takeBack(-by);
     this.#wall = wall;
     this.#monotonic = monotonic;
     return wall;
+  }
+
+  /** Otherwise what came before would have to wait for the clock to come there again before it had an age. */
+  #takeBack(by: number): void {
+    for (let left = by; left > 0; ) {
+      const last = this.#jumps.at(-1);
+      if (!last) return;
+      const part = Math.min(left, last.by);
+      last.by -= part;
+      left -= part;
+      if (last.by === 0) this.#jumps.pop();
+    }
   }
 
   /**
