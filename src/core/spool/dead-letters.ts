@@ -1,6 +1,7 @@
 /** Dead letters in SQLite: what wants queries rather than order. */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
+import { ClockJumps } from '../clock-jumps.ts';
 import type { Clock, Logger } from '../contract.ts';
 import { createLogLimit, type LogLimit } from '../log-limit.ts';
 import { type DeadLetter, type DeadLetterFilter, type OwnDeadLetters, SpoolFaultError } from './contract.ts';
@@ -38,6 +39,7 @@ interface Opened {
 export class SqliteDeadLetters implements OwnDeadLetters {
   readonly #options: DeadLetterOptions;
   readonly #limit: LogLimit;
+  readonly #jumps: ClockJumps;
   readonly #syncs: LetterSync | undefined;
   onWritten: (() => void) | undefined;
   #opened: Opened | undefined;
@@ -50,6 +52,7 @@ export class SqliteDeadLetters implements OwnDeadLetters {
   constructor(options: DeadLetterOptions) {
     this.#options = options;
     this.#limit = createLogLimit(options.log, options.clock);
+    this.#jumps = new ClockJumps(options.clock);
     if (!options.durable && options.path !== MEMORY) this.#syncs = new LetterSync(options.path);
   }
 
@@ -192,6 +195,7 @@ export class SqliteDeadLetters implements OwnDeadLetters {
     const care = new LetterCare({
       ...this.#options,
       store,
+      jumps: this.#jumps,
       dropped: letters => this.#tellDropped(letters, store),
       failed: ({ message: error }) =>
         this.#limit.warn(

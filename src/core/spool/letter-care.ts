@@ -1,5 +1,5 @@
 /** Keeps the dead letters within their limits and gives back the room of those that are gone, a piece at a time. */
-import type { Clock } from '../contract.ts';
+import type { ClockJumps } from '../clock-jumps.ts';
 import type { LetterStore } from './letter-store.ts';
 
 export interface LetterLimits {
@@ -13,7 +13,7 @@ export interface LetterLimits {
 
 export interface LetterCareOptions extends LetterLimits {
   store: LetterStore;
-  clock: Pick<Clock, 'now'>;
+  jumps: ClockJumps;
   /** So many letters, the oldest ones, went because of a limit. */
   dropped(letters: number): void;
   failed(error: Error): void;
@@ -75,16 +75,20 @@ export class LetterCare {
 
   /** The letters that are to go next. */
   #next(): { ids: readonly number[]; isEnough?: () => boolean } {
-    const { store, maxCount, maxBytes, maxAgeMs, clock } = this.#options;
+    const { store, maxCount, maxBytes, maxAgeMs, jumps } = this.#options;
     const count = store.count();
     if (maxCount > 0 && count > maxCount) return { ids: store.oldest(Math.min(PAGE, count - maxCount)) };
     const isOver = () => store.space.bytes > maxBytes;
     if (maxBytes > 0 && count > 1 && isOver()) {
       return { ids: store.oldest(Math.min(PAGE, count - 1)), isEnough: () => !isOver() };
     }
-    const now = clock.now();
+    const now = jumps.look();
     if (maxAgeMs === 0 || Math.abs(now - this.#agedAt) < AGE_INTERVAL_MS) return { ids: [] };
-    const ids = store.buriedBefore(now - maxAgeMs, PAGE);
+    // Those that only a jump of the clock makes old come before all others, and end a page.
+    const old = store
+      .buriedBefore(now - maxAgeMs, PAGE)
+      .filter(({ at }) => jumps.adjusted(at) < now - maxAgeMs);
+    const ids = old.map(({ id }) => id);
     if (ids.length === 0) this.#agedAt = now;
     return { ids };
   }

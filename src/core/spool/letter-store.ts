@@ -174,9 +174,12 @@ export class LetterStore {
     return this.#ids('true order by id limit ?', [limit]);
   }
 
-  /** Ids of letters that were buried before a time. */
-  buriedBefore(time: number, limit: number): number[] {
-    return this.#ids('buried_at < ? order by buried_at limit ?', [time, limit]);
+  /** Letters that were buried before a time, the oldest first. */
+  buriedBefore(time: number, limit: number): Buried[] {
+    return this.#db
+      .prepare('select id, buried_at from letters where buried_at < ? order by buried_at limit ?')
+      .all(time, limit)
+      .map(toBuried);
   }
 
   /** Letters buried since a time that come before one, the latest first. */
@@ -187,7 +190,7 @@ export class LetterStore {
         order by buried_at desc, id desc limit ?`,
       )
       .all(time, before.at, before.id, limit)
-      .map(row => ({ id: Number(row.id), at: Number(row.buried_at) }));
+      .map(toBuried);
   }
 
   /**
@@ -252,6 +255,10 @@ function versionOf(db: DatabaseSync): number {
   const version = Number(db.prepare('pragma user_version').get()?.user_version);
   if (version > SCHEMA_VERSION) throw new UnknownSchema(`dead letters of version ${version}`);
   return version;
+}
+
+function toBuried(row: Record<string, unknown>): Buried {
+  return { id: Number(row.id), at: Number(row.buried_at) };
 }
 
 /** @throws when the alert cannot be read */

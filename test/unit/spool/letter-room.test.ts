@@ -274,6 +274,23 @@ describe('many letters at once', () => {
     expect((await box.list({ limit: 1 })).map(numberOf)).toEqual([COUNT + 1]);
   });
 
+  test('do not grow old by a clock that is set forward', async () => {
+    let now = 1000;
+    let monotonic = 0;
+    const clock = { ...realClock, now: () => now, monotonic: () => monotonic };
+    const { box } = boxIn(join(folder, 'letters.sqlite'), { maxAgeMs: 60_000, clock });
+    const add = (number: number) => box.add({ ...letterOf(number), buriedAt: now });
+    await add(1);
+    monotonic += 1000;
+    now = Date.parse('2026-01-31T12:00:00Z');
+    await add(2);
+    expect(box.count()).toBe(2);
+    now += 62_000;
+    monotonic += 62_000;
+    await add(3);
+    expect((await box.list()).map(numberOf)).toEqual([3]);
+  });
+
   test('a stop in between: what is gone is gone, the rest stays, and the one who waits is told', async () => {
     const path = join(folder, 'letters.sqlite');
     await filled(path, COUNT);
