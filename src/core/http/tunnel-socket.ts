@@ -19,10 +19,10 @@ export interface TunnelSocketOptions {
 
 const MAX_HEAD_BYTES = 16 * 1024;
 
-/** Opens connections through one proxy, and ends those that are on their way when it is no longer wanted. */
+/** Opens connections through one proxy, and ends them when it is no longer wanted, also within what comes next on them. */
 export class TunnelSockets {
   readonly #options: TunnelSocketOptions;
-  readonly #opening = new Set<Socket>();
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: TunnelSocketOptions) {
     this.#options = options;
@@ -40,7 +40,8 @@ export class TunnelSockets {
     socket.on('error', () => {});
     const late = new WireError('WIRE_CONNECT_TIMEOUT', 'no tunnel in time');
     const timer = setTimeout(() => socket.destroy(late), connectTimeoutMs);
-    this.#opening.add(socket);
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     try {
       const reader = new SocketReader(socket);
       if (proxy.protocol === 'socks5:') await openSocksTunnel(reader, proxy, destination);
@@ -52,12 +53,11 @@ export class TunnelSockets {
       throw toHttpFailure(error, name);
     } finally {
       clearTimeout(timer);
-      this.#opening.delete(socket);
     }
   }
 
   destroy(): void {
-    for (const socket of this.#opening) socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Says nothing before it is connected: what is written waits for that. */

@@ -119,16 +119,28 @@ test('a send that is given up leaves no tries behind', async () => {
   expect(proxy.sockets).toHaveLength(1);
 });
 
-test('a client that is closed ends its tunnels, also those that are not open yet', async () => {
-  const proxy = await proxyThat(() => {});
-  const client = clientOf({ proxy: `http://127.0.0.1:${proxy.port}` });
-  const request = { method: 'POST' as const, url: 'https://far.example/x', headers: {}, body: 'hello' };
-  const sent = failureOf(client.send(request, patience()));
-  await proxy.until(() => proxy.came[0] !== undefined && proxy.came[0] !== '');
-  await client.close();
-  expect(await sent).toBeInstanceOf(RetriableError);
-  await proxy.until(() => proxy.open === 0);
-});
+test.each<[string, Behaviour]>([
+  ['that are not open yet', () => {}],
+  [
+    'whose target answers no handshake',
+    answering(socket => socket.write('HTTP/1.1 200 Connection established\r\n\r\n')),
+  ],
+])(
+  'a client that is closed ends its tunnels, also those %s',
+  async (_, behave) => {
+    const proxy = await proxyThat(behave);
+    const client = clientOf({ proxy: `http://127.0.0.1:${proxy.port}` });
+    const request = { method: 'POST' as const, url: 'https://far.example/x', headers: {}, body: 'hello' };
+    const sent = failureOf(client.send(request, patience()));
+    await proxy.until(() => proxy.came[0] !== undefined && proxy.came[0] !== '');
+    // The handshake has begun, where it comes to that.
+    await sleep(100);
+    await client.close();
+    expect(await sent).toBeInstanceOf(RetriableError);
+    await proxy.until(() => proxy.open === 0);
+  },
+  5_000,
+);
 
 test('sends at once fail with a connection each', async () => {
   const proxy = await proxyThat(socket => socket.end());
