@@ -253,6 +253,28 @@ describe.each(['ENOSPC', 'EIO'])('a disk that refuses (%s) and a dead output', c
     },
   );
 
+  test('drop-oldest: what went from memory is counted once, also when the log drops what is around it later', async () => {
+    const files = new MemoryFiles();
+    const config = { memoryBytes: 40_000, segmentBytes: 16 * 1024 };
+    const spool = await openOn(files, config);
+    const dead = spool.consumer('dead');
+    for (const number of upTo(50)) await append(spool, number);
+    refuseWrites(files, 'EIO');
+    for (const number of upTo(200, 51)) await append(spool, number);
+    files.refuse = () => undefined;
+    for (const number of upTo(250, 201)) await append(spool, number);
+    const { depth, dropped } = dead.stats();
+    expect(dropped).toBeGreaterThan(50);
+    expect(depth).toBe(250 - dropped);
+    await spool.close();
+    const again = await openOn(files.copyAll(), { ...config, maxBytes: 65_536 });
+    const same = again.consumer('dead');
+    expect(same.stats()).toMatchObject({ depth, dropped: 0 });
+    for (const number of upTo(400, 251)) await append(again, number);
+    expect(same.stats().dropped + same.stats().depth).toBe(400 - dropped);
+    await again.close();
+  });
+
   test('reject: alerts beyond the memory are refused, none is dropped', async () => {
     const files = new MemoryFiles();
     const spool = await openOn(files, { memoryBytes: 100_000, overflow: 'reject' });

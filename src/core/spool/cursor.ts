@@ -88,15 +88,23 @@ export interface CursorFile {
   nextOffset: number;
   /** By consumer name. */
   cursors: ReadonlyMap<string, CursorRecord>;
+  /** Offsets that are known to hold nothing. */
+  missing: readonly Range[];
 }
 
 const MAGIC = 'tiercel-cursors';
 const VERSION = 1;
 /** No consumer has more in its hands; a file that says so is not believed. */
 const MAX_PENDING = 10_000_000;
+/** Written down, the newest ones: the rest costs wrong counts only. */
+const MAX_MISSING_RANGES = 100;
 
 /** Cursors → text: a line with format, version and checksum, then JSON. */
-export function serialiseCursors(nextOffset: number, cursors: Iterable<Cursor>): string {
+export function serialiseCursors(
+  nextOffset: number,
+  cursors: Iterable<Cursor>,
+  missing: readonly Range[] = [],
+): string {
   const records: Record<string, CursorRecord> = {};
   for (const cursor of cursors) {
     Object.defineProperty(records, cursor.name, {
@@ -110,7 +118,11 @@ export function serialiseCursors(nextOffset: number, cursors: Iterable<Cursor>):
       enumerable: true,
     });
   }
-  const body = JSON.stringify({ nextOffset, cursors: records });
+  const body = JSON.stringify({
+    nextOffset,
+    cursors: records,
+    missing: missing.length > 0 ? missing.slice(-MAX_MISSING_RANGES) : undefined,
+  });
   return `${MAGIC} ${VERSION} ${crc32(body)}\n${body}\n`;
 }
 
@@ -128,30 +140,37 @@ export function parseCursors(text: string): CursorFile | undefined {
 }
 
 function toCursorFile(value: unknown): CursorFile | undefined {
-  const { nextOffset, cursors } = value as { nextOffset?: unknown; cursors?: unknown };
+  const { nextOffset, cursors, missing = [] } = value as Record<keyof CursorFile, unknown>;
   if (!isOffset(nextOffset) || typeof cursors !== 'object' || cursors === null) return undefined;
+  if (countIn(missing, nextOffset) === undefined) return undefined;
   const records = new Map<string, CursorRecord>();
   for (const [name, record] of Object.entries(cursors)) {
     if (!isCursorRecord(record)) return undefined;
     records.set(name, record);
   }
-  return { nextOffset, cursors: records };
+  return { nextOffset, cursors: records, missing: missing as Range[] };
 }
 
 function isCursorRecord(value: unknown): value is CursorRecord {
   const { next, pending, removedAt, dropped } = value as Record<keyof CursorRecord, unknown>;
-  if (!isOffset(next) || !Array.isArray(pending)) return false;
+  if (!isOffset(next)) return false;
   if (removedAt !== undefined && typeof removedAt !== 'number') return false;
   if (dropped !== undefined && !isOffset(dropped)) return false;
+  return (countIn(pending, next) ?? Number.POSITIVE_INFINITY) <= MAX_PENDING;
+}
+
+/** How many numbers there are in ascending ranges below `end`; undefined when they are none. */
+function countIn(ranges: unknown, end: number): number | undefined {
+  if (!Array.isArray(ranges)) return undefined;
   let floor = 0;
   let count = 0;
-  for (const range of pending) {
-    if (!Array.isArray(range) || !isOffset(range[0]) || !isOffset(range[1])) return false;
-    if (range[0] < floor || range[1] <= range[0] || range[1] > next) return false;
+  for (const range of ranges) {
+    if (!Array.isArray(range) || !isOffset(range[0]) || !isOffset(range[1])) return undefined;
+    if (range[0] < floor || range[1] <= range[0] || range[1] > end) return undefined;
     floor = range[1];
     count += range[1] - range[0];
   }
-  return count <= MAX_PENDING;
+  return count;
 }
 
 function isOffset(value: unknown): value is number {

@@ -6,6 +6,10 @@ export type Range = readonly [from: number, to: number];
 export class Ranges {
   #ranges: Range[] = [];
 
+  values(): readonly Range[] {
+    return this.#ranges;
+  }
+
   /** The numbers from..to-1 belong to the set from now on. */
   add(from: number, to: number): void {
     if (from >= to) return;

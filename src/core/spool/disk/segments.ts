@@ -1,5 +1,5 @@
 /** What is known in memory of the segments of a log: little, however many entries they hold. */
-import { Ranges } from '../ranges.ts';
+import { type Range, Ranges } from '../ranges.ts';
 import type { BadStretch } from './format.ts';
 
 /** Bytes between two known places in a segment. */
@@ -162,6 +162,11 @@ export class Segments {
   /** The offsets from..to-1 hold nothing. */
   addMissing(from: number, to: number): void {
     this.#missing.add(from, to);
+  }
+
+  /** All offsets that are known to hold nothing. */
+  allMissing(): readonly Range[] {
+    return this.#missing.values();
   }
 
   missing(from: number, to: number): number {

@@ -97,7 +97,8 @@ export class DiskSpool implements Spool, LogReader {
     this.#cursors = new CursorKeeper({
       checkpoint: parts.checkpoint,
       log: parts.log,
-      text: () => serialiseCursors(this.nextOffset, this.#consumers.values()),
+      text: () =>
+        serialiseCursors(this.nextOffset, this.#consumers.values(), parts.disk.segments.allMissing()),
       due: () => this.#evict(),
       free: () => this.#cleaner.free(CURSOR_BYTES),
       syncLetters: () => this.#syncLetters(),
@@ -128,7 +129,13 @@ export class DiskSpool implements Spool, LogReader {
       drops: this.#drops,
       saveCursors: () => this.#cursors.save(),
     });
-    if (parts.cursors) this.#consumers.restore(parts.cursors);
+    if (parts.cursors) {
+      // What a segment lacks shows only when it is read.
+      for (const [from, to] of parts.cursors.missing) {
+        parts.disk.segments.addMissing(Math.max(from, this.firstOffset), to);
+      }
+      this.#consumers.restore(parts.cursors);
+    }
     this.#drops.add(this.#consumers.moveForward(this.firstOffset));
     this.#trimTimer = setInterval(() => this.#trim(), TRIM_INTERVAL_MS);
     this.#trimTimer.unref();
