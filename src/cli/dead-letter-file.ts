@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SpoolConfig } from '../core/config/types.ts';
 import type { DeadLetter, DeadLetterFilter } from '../core/spool/contract.ts';
-import { LetterStore } from '../core/spool/letter-store.ts';
+import { LetterStore } from '../core/spool/letters/store.ts';
 import { CliError, EXIT } from './exit.ts';
 
 /** Where dead letters lie in a data folder (docs: the spool's format). */

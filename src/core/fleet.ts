@@ -10,7 +10,7 @@ import type { ReplayOutcome, TestOutcome } from './http/backend.ts';
 import { replayEntries, replayLetters } from './replay.ts';
 import { compileFilter } from './route.ts';
 import type { DeadLetterFilter, Entry, ReadRange, Spool } from './spool/contract.ts';
-import { allLetters } from './spool/letter-page.ts';
+import { allLetters } from './spool/letters/page.ts';
 
 export interface FleetOptions {
   spool: Spool;

@@ -7,7 +7,7 @@ import type { Clock } from './contract.ts';
 import { MAX_REPLAY_BYTES } from './delivery/limits.ts';
 import type { Replayable } from './delivery/replay.ts';
 import type { DeadLetter, DeadLetters, Entry } from './spool/contract.ts';
-import { letterOf } from './spool/letter.ts';
+import { letterOf } from './spool/letters/letter.ts';
 
 /** Dead letters; one goes when its output has accepted it, and stays when it was given up again. */
 export async function* replayLetters(

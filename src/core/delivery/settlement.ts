@@ -4,7 +4,7 @@ import type { Alert, Clock, Logger } from '../contract.ts';
 import { PermanentError } from '../errors.ts';
 import { type NextStep, nextStep, type RetryPolicy } from '../retry.ts';
 import type { Delivery } from '../spool/contract.ts';
-import { BURY_AGAIN_MS } from '../spool/letter.ts';
+import { BURY_AGAIN_MS } from '../spool/letters/letter.ts';
 import type { DeliveryObserver } from './contract.ts';
 import { DefectError, type Failure, stackOf, toFailure } from './failure.ts';
 import { FailureLog } from './failure-log.ts';

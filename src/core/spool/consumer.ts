@@ -6,7 +6,7 @@ import { timerMs } from '../timer.ts';
 import type { Consumer, ConsumerStats, DeadLetters, Delivery, Entry } from './contract.ts';
 import type { Cursor } from './cursor.ts';
 import { Handout, type Settler } from './handout.ts';
-import { letterOf } from './letter.ts';
+import { letterOf } from './letters/letter.ts';
 import { type Chunk, entryFrom, type LogReader } from './log-reader.ts';
 import { RetryHeap } from './retry-heap.ts';
 import { Waiters } from './waiters.ts';

@@ -4,7 +4,6 @@ import { basename, join } from 'node:path';
 import type { SpoolConfig } from '../config/types.ts';
 import type { Clock, Logger } from '../contract.ts';
 import { type OwnDeadLetters, type Spool, SpoolFaultError, SpoolLockedError } from './contract.ts';
-import { SqliteDeadLetters } from './dead-letters.ts';
 import { Checkpoint } from './disk/checkpoint.ts';
 import { errorCode, type FileSystem, nodeFiles } from './disk/files.ts';
 import { type Lock, lockFolder } from './disk/lock.ts';
@@ -12,6 +11,7 @@ import { DiskLog } from './disk/log.ts';
 import { SetAside } from './disk/set-aside.ts';
 import { DiskSpool } from './disk/spool.ts';
 import { CLOCK_STEP_MS } from './history.ts';
+import { SqliteDeadLetters } from './letters/dead-letters.ts';
 import { MemorySpool } from './memory.ts';
 
 /** Parts of the bytes and the time that are dropped at once: the log is dropped a segment at a time. */

@@ -13,8 +13,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { SpoolFaultError } from '../../../src/core/spool/contract.ts';
-import { type DeadLetterOptions, SqliteDeadLetters } from '../../../src/core/spool/dead-letters.ts';
-import { allLetters } from '../../../src/core/spool/letter-page.ts';
+import { type DeadLetterOptions, SqliteDeadLetters } from '../../../src/core/spool/letters/dead-letters.ts';
+import { allLetters } from '../../../src/core/spool/letters/page.ts';
 import { type LogLine, recordingLogger } from '../../support/logger.ts';
 import { numbered, numberOf, realClock } from '../../support/spool.ts';
 

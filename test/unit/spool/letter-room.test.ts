@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SpoolFaultError } from '../../../src/core/spool/contract.ts';
-import { type DeadLetterOptions, SqliteDeadLetters } from '../../../src/core/spool/dead-letters.ts';
 import { nodeFiles } from '../../../src/core/spool/disk/files.ts';
+import { type DeadLetterOptions, SqliteDeadLetters } from '../../../src/core/spool/letters/dead-letters.ts';
 import { recordingLogger } from '../../support/logger.ts';
 import { numbered, numberOf, realClock } from '../../support/spool.ts';
 

@@ -5,7 +5,7 @@ import { type Alert, decodeAlert } from '../../alert.ts';
 import type { Logger } from '../../contract.ts';
 import { notAgreed } from '../../nats/failures.ts';
 import { type DeadLetter, type DeadLetterFilter, type DeadLetters, SpoolFaultError } from '../contract.ts';
-import { allLetters, LetterPage } from '../letter-page.ts';
+import { allLetters, LetterPage } from '../letters/page.ts';
 import type { Link, Session } from './link.ts';
 import { fromToken, type Names } from './names.ts';
 import { readStream, toFault } from './reader.ts';

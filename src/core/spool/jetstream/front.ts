@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Alert } from '../../alert.ts';
 import type { Clock, Logger } from '../../contract.ts';
 import { AlertTooLargeError, type Consumer, type Delivery, type Spool, SpoolFullError } from '../contract.ts';
-import { BURY_AGAIN_MS } from '../letter.ts';
+import { BURY_AGAIN_MS } from '../letters/letter.ts';
 import { PublishError, type Publisher } from './publisher.ts';
 import { within } from './within.ts';
 

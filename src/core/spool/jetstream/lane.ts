@@ -4,7 +4,7 @@
  */
 import type { Clock, Logger } from '../../contract.ts';
 import type { DeadLetter } from '../contract.ts';
-import { letterOf } from '../letter.ts';
+import { letterOf } from '../letters/letter.ts';
 import { RetryHeap } from '../retry-heap.ts';
 import type { Acks } from './acks.ts';
 import type { AlertCache } from './alerts.ts';

@@ -1,6 +1,6 @@
 /** Brings dead letters to the device without holding up the process: SQLite would do so with each, or much later. */
 import { dirname } from 'node:path';
-import { nodeFiles } from './disk/files.ts';
+import { nodeFiles } from '../disk/files.ts';
 
 export class LetterSync {
   readonly #path: string;

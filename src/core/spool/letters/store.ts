@@ -1,10 +1,7 @@
 /** The database of dead letters: its schema, and what is asked of it. What SQLite refuses is thrown as it comes. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { decodeAlert } from '../alert.ts';
-import type { DeadLetter, DeadLetterFilter } from './contract.ts';
-import { LetterPage } from './letter-page.ts';
-import { LetterReserve } from './letter-reserve.ts';
-import { LetterSpace, SPACE_PRAGMAS, STEP_MS } from './letter-space.ts';
+import { decodeAlert } from '../../alert.ts';
+import type { DeadLetter, DeadLetterFilter } from '../contract.ts';
 import {
   BUSY_MS,
   loadSqlite,
@@ -14,7 +11,10 @@ import {
   SQLITE_IOERR,
   SQLITE_NOTADB,
   sqliteCode,
-} from './sqlite.ts';
+} from '../sqlite.ts';
+import { LetterPage } from './page.ts';
+import { LetterReserve } from './reserve.ts';
+import { LetterSpace, SPACE_PRAGMAS, STEP_MS } from './space.ts';
 
 const SCHEMA_VERSION = 1;
 const SCHEMA = `

@@ -1,7 +1,7 @@
 /** A dead letter in the making. */
-import type { Clock } from '../contract.ts';
-import { PermanentError, RetriableError } from '../errors.ts';
-import type { DeadLetter, Delivery } from './contract.ts';
+import type { Clock } from '../../contract.ts';
+import { PermanentError, RetriableError } from '../../errors.ts';
+import type { DeadLetter, Delivery } from '../contract.ts';
 
 /** How long an alert waits when its letter could not be stored. */
 export const BURY_AGAIN_MS = 30_000;

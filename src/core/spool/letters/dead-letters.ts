@@ -1,15 +1,15 @@
 /** Dead letters in SQLite: what wants queries rather than order. */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { ClockJumps } from '../clock-jumps.ts';
-import type { Clock, Logger } from '../contract.ts';
-import { createLogLimit, type LogLimit } from '../log-limit.ts';
-import { type DeadLetter, type DeadLetterFilter, type OwnDeadLetters, SpoolFaultError } from './contract.ts';
-import { LetterCare, type LetterLimits } from './letter-care.ts';
-import { LetterRemoval } from './letter-removal.ts';
-import { isBadFile, LetterStore } from './letter-store.ts';
-import { LetterSync } from './letter-sync.ts';
-import { SQLITE_FULL, sqliteCode } from './sqlite.ts';
+import { ClockJumps } from '../../clock-jumps.ts';
+import type { Clock, Logger } from '../../contract.ts';
+import { createLogLimit, type LogLimit } from '../../log-limit.ts';
+import { type DeadLetter, type DeadLetterFilter, type OwnDeadLetters, SpoolFaultError } from '../contract.ts';
+import { SQLITE_FULL, sqliteCode } from '../sqlite.ts';
+import { LetterRemoval } from './removal.ts';
+import { type LetterLimits, LetterRetention } from './retention.ts';
+import { isBadFile, LetterStore } from './store.ts';
+import { LetterSync } from './sync.ts';
 
 export interface DeadLetterOptions extends LetterLimits {
   /** A file, or `:memory:`. */
@@ -31,7 +31,7 @@ const FAULT_MS = 120_000;
 /** The store that is open, and what belongs to it. */
 interface Opened {
   store: LetterStore;
-  care: LetterCare;
+  retention: LetterRetention;
   /** What the file's name stood for when it was opened. */
   inode: number | undefined;
 }
@@ -75,11 +75,11 @@ export class SqliteDeadLetters implements OwnDeadLetters {
       const id = this.#attempt(() => this.#insert(letter));
       this.#written();
       // What cannot be dropped now is dropped with a later letter: this one is stored.
-      this.#opened?.care.tend();
+      this.#opened?.retention.enforce();
       return id;
     } catch (error) {
       // Where the limits are lower now, there is room to be had.
-      if (sqliteCode((error as Error).cause) === SQLITE_FULL) this.#opened?.care.tend();
+      if (sqliteCode((error as Error).cause) === SQLITE_FULL) this.#opened?.retention.enforce();
       throw error;
     }
   }
@@ -120,7 +120,7 @@ export class SqliteDeadLetters implements OwnDeadLetters {
       return removal.removed + left;
     }
     if (store.count() === 0 && store.space.isLarge) this.#beginAnew(store);
-    else this.#opened?.care.tend();
+    else this.#opened?.retention.enforce();
     return removal.removed;
   }
 
@@ -192,7 +192,7 @@ export class SqliteDeadLetters implements OwnDeadLetters {
       this.#options.setAside(path, (error as Error).message);
       store = LetterStore.open(path, durable);
     }
-    const care = new LetterCare({
+    const retention = new LetterRetention({
       ...this.#options,
       store,
       jumps: this.#jumps,
@@ -204,7 +204,7 @@ export class SqliteDeadLetters implements OwnDeadLetters {
           'the oldest dead letters cannot be dropped, or give no room back',
         ),
     });
-    this.#opened = { store, care, inode: inodeOf(path) };
+    this.#opened = { store, retention, inode: inodeOf(path) };
     this.#syncs?.opened();
     return store;
   }
@@ -225,7 +225,7 @@ export class SqliteDeadLetters implements OwnDeadLetters {
   #close(): void {
     const opened = this.#opened;
     this.#opened = undefined;
-    opened?.care.stop();
+    opened?.retention.stop();
     opened?.store.close();
   }
 

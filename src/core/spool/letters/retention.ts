@@ -1,6 +1,6 @@
 /** Keeps the dead letters within their limits and gives back the room of those that are gone, a piece at a time. */
-import type { ClockJumps } from '../clock-jumps.ts';
-import type { LetterStore } from './letter-store.ts';
+import type { ClockJumps } from '../../clock-jumps.ts';
+import type { LetterStore } from './store.ts';
 
 export interface LetterLimits {
   /** 0: no limit. */
@@ -11,7 +11,7 @@ export interface LetterLimits {
   maxAgeMs: number;
 }
 
-export interface LetterCareOptions extends LetterLimits {
+export interface LetterRetentionOptions extends LetterLimits {
   store: LetterStore;
   jumps: ClockJumps;
   /** So many letters, the oldest ones, went because of a limit. */
@@ -25,18 +25,18 @@ const PAGE = 1_000;
 /** Others have the processor for so long between two pieces of giving room back. */
 const REST_MS = 20;
 
-export class LetterCare {
-  readonly #options: LetterCareOptions;
+export class LetterRetention {
+  readonly #options: LetterRetentionOptions;
   #agedAt = Number.NEGATIVE_INFINITY;
   #isBusy = false;
   #isStopped = false;
 
-  constructor(options: LetterCareOptions) {
+  constructor(options: LetterRetentionOptions) {
     this.#options = options;
   }
 
   /** Does a piece now, and what is left by and by. Never throws. */
-  tend(): void {
+  enforce(): void {
     if (!this.#isBusy) this.#work();
   }
 

@@ -1,5 +1,5 @@
 /** Dead letters page by page: a full box does not fit into memory. */
-import type { DeadLetter, DeadLetterFilter, DeadLetters } from './contract.ts';
+import type { DeadLetter, DeadLetterFilter, DeadLetters } from '../contract.ts';
 
 const DEFAULT_LIMIT = 100;
 const DEFAULT_BYTES = 16 * 2 ** 20;

@@ -5,7 +5,7 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, statfsSync, statSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { FILE_MODE, nodeFiles, writeFully } from './disk/files.ts';
+import { FILE_MODE, nodeFiles, writeFully } from '../disk/files.ts';
 
 /** More than the log of the database grows to beside a few letters, so that it fits into the file and can be emptied. */
 const RESERVE_BYTES = 4 * 2 ** 20;

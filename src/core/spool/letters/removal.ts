@@ -1,6 +1,6 @@
 /** Removes the letters that fit a filter, a piece at a time: all at once they would stop everything else. */
-import type { DeadLetterFilter } from './contract.ts';
-import type { LetterStore } from './letter-store.ts';
+import type { DeadLetterFilter } from '../contract.ts';
+import type { LetterStore } from './store.ts';
 
 /** Ids that are looked up at once. */
 const PAGE = 1_000;

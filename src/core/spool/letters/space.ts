@@ -1,7 +1,7 @@
 /** The room that the database of dead letters takes: it is measured, given back, and found where the disk has none. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { LetterReserve } from './letter-reserve.ts';
-import { BUSY_MS, SQLITE_FULL, sqliteCode } from './sqlite.ts';
+import { BUSY_MS, SQLITE_FULL, sqliteCode } from '../sqlite.ts';
+import type { LetterReserve } from './reserve.ts';
 
 /** Longest time for one piece of work: nothing else goes on meanwhile. */
 export const STEP_MS = 10;
