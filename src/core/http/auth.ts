@@ -1,7 +1,9 @@
 /** Who may send alerts, read the API, and change something. */
+
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { bareHost } from '../bare-host.ts';
 import type { AuthConfig } from '../config/types.ts';
 import { firstSegment } from './target.ts';
 
@@ -123,7 +125,7 @@ function namesThisMachine(host: string | undefined): boolean {
   // Every browser names a host; what does not (HTTP/1.0) is none.
   if (host === undefined) return true;
   const name = host.replace(/:\d+$/, '').toLowerCase();
-  return name === 'localhost' || name.endsWith('.localhost') || isIP(name.replace(/^\[|\]$/g, '')) !== 0;
+  return name === 'localhost' || name.endsWith('.localhost') || isIP(bareHost(name)) !== 0;
 }
 
 function isForeignOrigin(request: IncomingMessage): boolean {

@@ -10,7 +10,7 @@ import { Exchange } from './exchange.ts';
 import { toHttpFailure, toProxyRefusal } from './failures.ts';
 import {
   basicAuthorization,
-  mayKnowTheSame,
+  keepsCredentials,
   parseTarget,
   redirection,
   type Target,
@@ -227,7 +227,7 @@ class PooledClient implements HttpClient {
 /** The same request to where an answer leads; another host gets no header that could hold a credential. */
 function redirected(call: Call, from: Target, to: URL): Call {
   const redirects = call.redirects + 1;
-  if (mayKnowTheSame(from.url, to)) return { ...call, url: withUserInfo(to, from.url).href, redirects };
+  if (keepsCredentials(from.url, to)) return { ...call, url: withUserInfo(to, from.url).href, redirects };
   const own = Object.fromEntries(Object.entries(call.own).filter(([name]) => isPortable(name)));
   const custom = new Map([...call.custom].filter(([name]) => isPortable(name)));
   return { ...call, url: to.href, own, custom, redirects };

@@ -25,7 +25,7 @@ export function redirection(answer: HttpResponse, from: Target): URL | undefined
  * Whether what one address is sent may go to another too: to any port of the same host, as Go's net/http and so
  * falcosidekick has it, but never from https to http.
  */
-export function mayKnowTheSame(one: URL, other: URL): boolean {
+export function keepsCredentials(one: URL, other: URL): boolean {
   const isAsSecure = other.protocol === 'https:' || other.protocol === one.protocol;
   return isAsSecure && other.hostname === one.hostname;
 }

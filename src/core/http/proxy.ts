@@ -1,5 +1,7 @@
 /** Which proxy a request goes through, by the rules of Go's net/http: falcosidekick's users rely on them. Pure. */
+
 import { BlockList, isIP, isIPv6 } from 'node:net';
+import { bareHost } from '../bare-host.ts';
 import { RetriableError } from '../errors.ts';
 
 /** The proxy variables; the upper-case name wins. */
@@ -54,7 +56,7 @@ function parseHostAndPort(value: string): URL | null {
 }
 
 function hostOf(target: URL): string {
-  return target.hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  return bareHost(target.hostname).toLowerCase();
 }
 
 function isLoopback(host: string): boolean {
@@ -89,7 +91,7 @@ function matches(entry: string, host: string, port: string): boolean {
 function splitPort(entry: string): [string, string | undefined] {
   if (isIPv6(entry)) return [entry, undefined];
   const match = /^(.*?)(?::(\d+))?$/.exec(entry)!;
-  return [match[1]!.replace(/^\[|\]$/g, ''), match[2]];
+  return [bareHost(match[1]!), match[2]];
 }
 
 /** Compares addresses, not their texts: one of IPv6 can be written in many ways. */

@@ -1,6 +1,8 @@
 /** Connections through a proxy: HTTP CONNECT (RFC 9110, 9.3.6) and SOCKS5. */
+
 import net, { isIP, isIPv6, type Socket } from 'node:net';
 import tls from 'node:tls';
+import { bareHost } from '../bare-host.ts';
 import type { ClientTls } from './client-tls.ts';
 import { toHttpFailure, toProxyRefusal } from './failures.ts';
 import { proxyName } from './proxy.ts';
@@ -19,7 +21,7 @@ export interface TunnelSocketOptions {
 
 const MAX_HEAD_BYTES = 16 * 1024;
 
-/** Opens connections through one proxy, and ends them when it is no longer wanted, also within what comes next on them. */
+/** Opens connections through one proxy, and ends them all when it is closed: also those that others have taken over. */
 export class TunnelSockets {
   readonly #options: TunnelSocketOptions;
   readonly #sockets = new Set<Socket>();
@@ -63,7 +65,7 @@ export class TunnelSockets {
   /** Says nothing before it is connected: what is written waits for that. */
   #connect(): Socket {
     const { proxy, tls: secure } = this.#options;
-    const host = proxy.hostname.replace(/^\[|\]$/g, '');
+    const host = bareHost(proxy.hostname);
     const common = { host, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
     if (proxy.protocol === 'https:') {
       const servername = isIP(host) ? '' : host;

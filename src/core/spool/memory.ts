@@ -191,18 +191,18 @@ export class MemorySpool implements Spool, LogReader {
 
   #trim(): void {
     const { maxAgeMs, historyBytes, historyAgeMs } = this.#config;
-    const now = this.#clock.now();
+    const now = this.#jumps.look();
+    const ageOf = ({ appendedAt }: Entry) => now - this.#jumps.adjusted(appendedAt);
     this.#countSettled();
     while (this.firstOffset < this.#settledTo) {
-      const age = now - this.#ring.get(this.firstOffset)!.appendedAt;
+      const age = ageOf(this.#ring.get(this.firstOffset)!);
       if (this.#settledBytes <= historyBytes && age <= historyAgeMs) break;
       this.#shift();
     }
     if (maxAgeMs > 0) {
       for (;;) {
         const entry = this.#ring.get(this.firstOffset);
-        if (!entry || now - entry.appendedAt <= maxAgeMs) break;
-        if (this.#jumps.look() - this.#jumps.adjusted(entry.appendedAt) <= maxAgeMs) break;
+        if (!entry || ageOf(entry) <= maxAgeMs) break;
         this.#shift();
       }
       this.#drops.add(this.#consumers.moveForward(this.firstOffset));

@@ -1,16 +1,21 @@
 /** What answers mean besides their status. Pure. */
 import type { HttpResponse } from '../../core/contract.ts';
-import { isJsonObject, type JsonObject } from '../../core/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 
 /** The object in an answer's body; an empty one when there is something else. */
 export function answeredObject(body: string): JsonObject {
+  return parseAnswer(body) ?? {};
+}
+
+/** The object in an answer's body; an empty one when there is something else, undefined when one begins that is none. */
+export function parseAnswer(body: string): JsonObject | undefined {
   // Most answers are a word such as `ok`: finding out by an exception costs more than the rest of a delivery's JSON.
   if (!/^\s*\{/.test(body)) return {};
   try {
-    const value: unknown = JSON.parse(body);
-    return isObject(value) ? value : {};
+    const value = JSON.parse(body) as JsonValue;
+    return isJsonObject(value) ? value : {};
   } catch {
-    return {};
+    return undefined;
   }
 }
 
@@ -18,8 +23,4 @@ export function answeredObject(body: string): JsonObject {
 export function withStatus(response: HttpResponse, status: number): HttpResponse {
   const { headers, body } = response;
   return { status, headers, body, secrets: () => response.secrets?.() ?? [] };
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return isJsonObject(value as JsonObject);
 }

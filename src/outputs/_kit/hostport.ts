@@ -28,8 +28,3 @@ export function hostProblems(path: string, host: string): { path: string; messag
   const message = 'expected a host name or an IP address';
   return [{ path, message, hint: 'the port has a key of its own' }];
 }
-
-/** A host as the network wants it: an IPv6 address without its brackets. */
-export function bareHost(host: string): string {
-  return host.replace(/^\[(.*)\]$/, '$1');
-}

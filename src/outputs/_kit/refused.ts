@@ -1,7 +1,8 @@
 /** Answers of 2xx that say which alerts, or how many, were not taken. */
 import type { HttpResponse } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import type { JsonObject, JsonValue } from '../../core/json.ts';
+import { parseAnswer } from './answer.ts';
 import { excerptOf } from './http.ts';
 
 /**
@@ -12,16 +13,9 @@ import { excerptOf } from './http.ts';
  * @throws RetriableError when only the beginning of the body is there: what it says of the alerts is not known
  */
 export function outcomesIn(response: HttpResponse, count: number): JsonObject {
-  const { body } = response;
-  if (count > 1 && response.isCut) throw outcomesUnknown(response);
-  if (!/^\s*\{/.test(body)) return {};
-  try {
-    const value = JSON.parse(body) as JsonValue;
-    return isJsonObject(value) ? value : {};
-  } catch {
-    if (count > 1) throw outcomesUnknown(response);
-    return {};
-  }
+  const answer = parseAnswer(response.body);
+  if (count > 1 && (response.isCut || answer === undefined)) throw outcomesUnknown(response);
+  return answer ?? {};
 }
 
 /** For an answer that should say which alerts were taken, and does not: they are sent again. */

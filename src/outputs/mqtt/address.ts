@@ -1,4 +1,5 @@
 /** Reads `broker`, with the schemes that falcosidekick's client knows. */
+import { bareHost } from '../../core/bare-host.ts';
 import { percentDecoded } from '../../core/percent.ts';
 
 export interface Address {
@@ -36,7 +37,7 @@ export function parseAddress(text: string): Address {
   }
   return {
     protocol,
-    host: url.hostname.replace(/^\[|\]$/g, ''),
+    host: bareHost(url.hostname),
     port: Number(url.port) || PORTS[protocol],
     path: protocol.startsWith('ws') ? url.pathname + url.search : '',
     username: percentDecoded(url.username),

@@ -1,4 +1,5 @@
 /** Reads `url`, an address as in rabbitmq.com/docs/uri-spec and rabbitmq.com/docs/uri-query-parameters. */
+import { bareHost } from '../../core/bare-host.ts';
 import { percentDecoded } from '../../core/percent.ts';
 
 export interface Address {
@@ -45,7 +46,7 @@ export function parseAddress(text: string): Address {
   const anonymous = url.username === '' && url.password === '';
   return {
     secure,
-    host: url.hostname.replace(/^\[|\]$/g, ''),
+    host: bareHost(url.hostname),
     port: Number(url.port) || (secure ? DEFAULT.secure : DEFAULT.plain),
     vhost: percentDecoded(url.pathname.slice(1)) || '/',
     username: anonymous ? DEFAULT.user : percentDecoded(url.username),

@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { bareHost } from '../../core/bare-host.ts';
 import { type Alert, defineOutput, type Host, type Output } from '../../core/contract.ts';
 import { flag, integer, oneOf, text } from '../../core/keys.ts';
 import { MAX_DATAGRAM, openDatagramSocket } from '../_kit/datagram-socket.ts';
-import { bareHost, hostProblems } from '../_kit/hostport.ts';
+import { hostProblems } from '../_kit/hostport.ts';
 import { openLineSocket } from '../_kit/line-socket.ts';
 import { settle } from '../_kit/settle.ts';
 import { toTlsOptions } from '../_kit/tls.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bareHost } from '../../core/bare-host.ts';
 import { defineOutput, type TlsSettings } from '../../core/contract.ts';
 import { integer, oneOf, secret, text } from '../../core/keys.ts';
 import { LinkKeeper } from '../_kit/link.ts';
@@ -59,7 +60,7 @@ export default defineOutput({
     const { default: pg } = await import('pg');
     const { port, user, database } = config;
     const table = parseTable(config.hypertablename)!;
-    const address = config.host.replace(/^\[(.*)\]$/, '$1');
+    const address = bareHost(config.host);
     const ways = toWays(modeOf(config.sslmode, host.tls), address, host.tls);
     const password = config.password || DEFAULT_PASSWORD;
     const options = { Client: pg.Client, host: address, port, user, password, database, table, ways };

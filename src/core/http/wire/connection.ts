@@ -1,7 +1,9 @@
 /** One keep-alive connection: carries a request at a time and reads its answer. */
+
 import type { IncomingHttpHeaders } from 'node:http';
 import net, { isIP, type OnReadOpts, type Socket } from 'node:net';
 import tls, { type SecureContext } from 'node:tls';
+import { bareHost } from '../../bare-host.ts';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { WireError } from './failure.ts';
 
@@ -192,7 +194,7 @@ export class Connection implements AnswerSink, Controller {
   #open({ hostname, port, tls: secure, session }: Endpoint): Socket {
     // The types of node:tls lack it; its documentation has it.
     const onread: OnReadOpts = { buffer: readBuffer, callback: (length: number) => this.#read(length) };
-    const host = hostname.replace(/^\[|\]$/g, '');
+    const host = bareHost(hostname);
     const common = {
       host,
       port,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { SpoolFaultError } from '../contract.ts';
 import { type CursorFile, parseCursors } from '../cursor.ts';
 import { type FileSystem, writeFully } from './files.ts';
-import { Patience } from './patience.ts';
+import { ReadRetries } from './read-retries.ts';
 import type { SetAside } from './set-aside.ts';
 
 const NAME = 'cursors';
@@ -30,9 +30,9 @@ export class Checkpoint {
    * @throws SpoolFaultError when they cannot be read in a way that may pass
    */
   async load(setAside: SetAside): Promise<LoadedCursors> {
-    const patience = new Patience();
-    const main = await this.#read(NAME, setAside, patience);
-    const backup = await this.#read(BACKUP, setAside, patience);
+    const retries = new ReadRetries();
+    const main = await this.#read(NAME, setAside, retries);
+    const backup = await this.#read(BACKUP, setAside, retries);
     if (!main.file) return { file: backup.file, isLost: !backup.file && (main.isLost || backup.isLost) };
     // After a power failure the file may be an old one: only the backup is sure to have reached the device.
     const isOld = backup.file !== undefined && backup.file.nextOffset > main.file.nextOffset;
@@ -67,11 +67,11 @@ export class Checkpoint {
     await this.#files.syncFolder(this.#folder);
   }
 
-  async #read(name: string, setAside: SetAside, patience: Patience): Promise<LoadedCursors> {
+  async #read(name: string, setAside: SetAside, retries: ReadRetries): Promise<LoadedCursors> {
     const path = join(this.#folder, name);
     let text: string;
     try {
-      text = (await patience.read(name, () => this.#files.readFile(path))).toString();
+      text = (await retries.read(name, () => this.#files.readFile(path))).toString();
     } catch (error) {
       if (error instanceof SpoolFaultError) throw error;
       return { file: undefined, isLost: (error as NodeJS.ErrnoException).code !== 'ENOENT' };

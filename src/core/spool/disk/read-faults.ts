@@ -1,7 +1,7 @@
 /** What it says of a file when it cannot be read. Pure. */
 
 /** Something is short, forbidden or away: the bytes may be sound. */
-const PASSING = new Set([
+const TRANSIENT = new Set([
   'EMFILE',
   'ENFILE',
   'ENOMEM',
@@ -25,7 +25,7 @@ const PASSING = new Set([
  * ENXIO, ENODATA and the like, and those that Node has no name for (`Unknown system error -117`): EUCLEAN and EBADMSG of a
  * damaged file system, ESTALE of NFS.
  */
-export function mayPass(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  return code === undefined || PASSING.has(code);
+  return code === undefined || TRANSIENT.has(code);
 }

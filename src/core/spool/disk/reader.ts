@@ -5,7 +5,7 @@ import type { Entry } from '../contract.ts';
 import type { Chunk } from '../log-reader.ts';
 import { errorCode, type FileSystem, readFully } from './files.ts';
 import { type ScanResult, scanRecords } from './format.ts';
-import { mayPass } from './read-faults.ts';
+import { isTransient } from './read-faults.ts';
 import type { Mark, Segment, Segments } from './segments.ts';
 import type { SetAside } from './set-aside.ts';
 
@@ -149,7 +149,7 @@ export class SegmentReader {
   #readFailed(segment: Segment, mark: Mark, end: number, error: unknown): Chunk {
     const next = this.#segments.after(segment)?.firstOffset ?? end;
     if (!this.#segments.has(segment)) return { from: mark.offset, entries: [], next };
-    if (mayPass(error)) throw error;
+    if (isTransient(error)) throw error;
     const failures = (this.#failures.get(segment) ?? 0) + 1;
     this.#failures.set(segment, failures);
     const code = errorCode(error);

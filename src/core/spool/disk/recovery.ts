@@ -10,7 +10,7 @@ import {
   SEGMENT_HEADER_BYTES,
   scanRecords,
 } from './format.ts';
-import { Patience } from './patience.ts';
+import { ReadRetries } from './read-retries.ts';
 import { Segment, Segments } from './segments.ts';
 import type { SetAside } from './set-aside.ts';
 
@@ -36,7 +36,7 @@ export interface Recovered {
 export async function recoverLog(files: FileSystem, folder: string, setAside: SetAside): Promise<Recovered> {
   files.mkdir(folder);
   const found: Segment[] = [];
-  const patience = new Patience();
+  const retries = new ReadRetries();
   let nextOffset = 1;
   for (const name of files.list(folder).sort()) {
     const firstOffset = parseSegmentName(name);
@@ -44,7 +44,7 @@ export async function recoverLog(files: FileSystem, folder: string, setAside: Se
       setAside.file(join(folder, name), name, 'not a file of the log');
       continue;
     }
-    const segment = await openSegment({ files, patience, setAside }, join(folder, name), firstOffset);
+    const segment = await openSegment({ files, retries, setAside }, join(folder, name), firstOffset);
     if (segment === null) continue;
     // A file that could not be moved away keeps its name to itself.
     if (!segment) nextOffset = Math.max(nextOffset, firstOffset + 1);
@@ -55,7 +55,7 @@ export async function recoverLog(files: FileSystem, folder: string, setAside: Se
   for (const segment of found) segments.push(segment);
   if (!last) return { segments, nextOffset, lastAt: undefined, canResume: false };
 
-  const scan = await scanLast({ files, patience, setAside }, last);
+  const scan = await scanLast({ files, retries, setAside }, last);
   for (const [from, to] of scan.missing) segments.addMissing(from, to);
   segments.push(last);
   nextOffset = Math.max(nextOffset, scan.nextOffset);
@@ -71,7 +71,7 @@ export async function recoverLog(files: FileSystem, folder: string, setAside: Se
 /** What a segment is read with. */
 interface Means {
   files: FileSystem;
-  patience: Patience;
+  retries: ReadRetries;
   setAside: SetAside;
 }
 
@@ -95,10 +95,10 @@ async function readHeader(
   path: string,
   firstOffset: number,
 ): Promise<Segment | undefined | null> {
-  const { files, patience, setAside } = means;
+  const { files, retries, setAside } = means;
   const name = basename(path);
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  const size = await patience.read(name, async () => {
+  const size = await retries.read(name, async () => {
     const fd = files.open(path, 'r');
     try {
       await readFully(files, fd, bytes, SEGMENT_HEADER_BYTES, 0);
@@ -198,9 +198,9 @@ interface Piece {
 }
 
 /** A segment's records, a piece of the file at a time. */
-async function* pieces({ files, patience }: Means, segment: Segment): AsyncGenerator<Piece> {
+async function* pieces({ files, retries }: Means, segment: Segment): AsyncGenerator<Piece> {
   const name = basename(segment.path);
-  const fd = await patience.read(name, () => files.open(segment.path, 'r'));
+  const fd = await retries.read(name, () => files.open(segment.path, 'r'));
   try {
     let position = SEGMENT_HEADER_BYTES;
     let minOffset = segment.firstOffset;
@@ -208,7 +208,7 @@ async function* pieces({ files, patience }: Means, segment: Segment): AsyncGener
     while (position < segment.size) {
       const buffer = Buffer.allocUnsafe(Math.min(length, segment.size - position));
       const from = position;
-      const count = await patience.read(name, () => readFully(files, fd, buffer, buffer.length, from));
+      const count = await retries.read(name, () => readFully(files, fd, buffer, buffer.length, from));
       const bytes = buffer.subarray(0, count);
       const fileSize = bytes.length < buffer.length ? position + bytes.length : segment.size;
       const maxOffset = Number.MAX_SAFE_INTEGER;

@@ -77,10 +77,10 @@ export class WriteBehind {
     return (!this.#isDropInVain && this.#write(true)) || this.#makeRoom(entries, this.tail.next);
   }
 
-  #write(mayDrop: boolean): boolean {
+  #write(unread: boolean): boolean {
     const { log } = this.#options;
     let error = this.#tryWrite();
-    while (isDiskFull(error) && this.#free(mayDrop)) error = this.#tryWrite();
+    while (isDiskFull(error) && this.#free(unread)) error = this.#tryWrite();
     if (error === undefined) {
       if (this.#fault) log.info({}, 'the disk takes writes again');
       this.#fault = undefined;
@@ -108,13 +108,16 @@ export class WriteBehind {
     return error;
   }
 
-  /** Makes space on a full disk for the next entry; false when nothing may go for it. */
-  #free(mayDrop: boolean): boolean {
-    const { disk, free, mayDrop: isAllowed } = this.#options;
+  /**
+   * Makes space on a full disk for the next entry; false when nothing may go for it.
+   * @param unread entries that an output has not read may go, where that is allowed at all
+   */
+  #free(unread: boolean): boolean {
+    const { disk, free, mayDrop } = this.#options;
     const next = this.tail.get(disk.end);
     const bytes = SPARE_BYTES + (next ? recordBytes(next) : 0);
     if (free(bytes)) return true;
-    if (!mayDrop || !isAllowed || this.#isDropInVain || !free(bytes, 'unread')) return false;
+    if (!unread || !mayDrop || this.#isDropInVain || !free(bytes, 'unread')) return false;
     this.#isDropInVain = true;
     return true;
   }

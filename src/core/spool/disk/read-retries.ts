@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { SpoolFaultError } from '../contract.ts';
 import { errorCode } from './files.ts';
-import { mayPass } from './read-faults.ts';
+import { isTransient } from './read-faults.ts';
 
 const TRIES = 5;
 const PAUSE_MS = 100;
@@ -11,7 +11,7 @@ const MOST_PAUSES = 50;
 /** It would be the same again. */
 const SETTLED = new Set(['ENOENT', 'EACCES', 'EPERM']);
 
-export class Patience {
+export class ReadRetries {
   #pauses = MOST_PAUSES;
 
   /**
@@ -28,7 +28,7 @@ export class Patience {
           await setTimeout(PAUSE_MS);
           continue;
         }
-        if (!mayPass(error)) throw error;
+        if (!isTransient(error)) throw error;
         throw new SpoolFaultError(`${name} cannot be read: ${code}; to start without it would cost alerts`, {
           cause: error,
         });
