@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
 import { parseExact } from '../core/json.ts';
-import { percentDecoded } from '../core/percent.ts';
+import { percentDecoded } from '../core/url-parts.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Env } from './io.ts';
 import { describe, unreachable } from './unreachable.ts';

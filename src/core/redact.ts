@@ -1,5 +1,5 @@
 /** Masks secrets in texts that people or logs get to see. */
-import { percentDecoded } from './percent.ts';
+import { percentDecoded } from './url-parts.ts';
 
 export const MASK = '***';
 

@@ -1,5 +1,5 @@
 import { secret, url } from '../core/keys.ts';
-import { toQueryValue } from '../core/percent.ts';
+import { toQueryValue } from '../core/url-parts.ts';
 import { textFields } from './_kit/fields.ts';
 import { defineHttpOutput } from './_kit/http.ts';
 import { scale } from './_kit/scale.ts';

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { bareHost } from '../core/bare-host.ts';
 import { type Alert, defineOutput } from '../core/contract.ts';
 import {
   escapeLineSeparators,
@@ -9,6 +8,7 @@ import {
   parseExact,
 } from '../core/json.ts';
 import { flag, integer, list, text } from '../core/keys.ts';
+import { bareHost } from '../core/url-parts.ts';
 import { hostProblems } from './_kit/hostport.ts';
 import { openLineSocket } from './_kit/line-socket.ts';
 import { legalNames } from './_kit/names.ts';

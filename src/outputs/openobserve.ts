@@ -1,7 +1,7 @@
 import type { HttpResponse } from '../core/contract.ts';
 import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { secret, text, url } from '../core/keys.ts';
-import { toPathSegment } from '../core/percent.ts';
+import { toPathSegment } from '../core/url-parts.ts';
 import { basicAuth } from './_kit/auth.ts';
 import { BATCH_WAIT_MS } from './_kit/batching.ts';
 import { defineHttpOutput, type HttpMessage } from './_kit/http.ts';

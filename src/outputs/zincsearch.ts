@@ -1,6 +1,6 @@
 import type { Alert } from '../core/contract.ts';
 import { secret, text, url } from '../core/keys.ts';
-import { toPathSegment } from '../core/percent.ts';
+import { toPathSegment } from '../core/url-parts.ts';
 import { basicAuth } from './_kit/auth.ts';
 import { batchingKey, batchingLimits } from './_kit/batching.ts';
 import { defineHttpOutput } from './_kit/http.ts';

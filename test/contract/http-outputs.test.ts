@@ -9,7 +9,7 @@ import type { Alert, HttpRequest, OutputDefinition } from '../../src/core/contra
 import { PermanentError, RetriableError } from '../../src/core/errors.ts';
 import { outputs } from '../../src/outputs/index.ts';
 import { alertOf, canonicalAlerts } from '../support/alerts.ts';
-import { type Certs, makeCerts } from '../support/certs.ts';
+import { type Certs, makeCerts, serverTls } from '../support/certs.ts';
 import { configOf, openAgainst, withSecrets } from '../support/contract.ts';
 import { closeClients, failureOf, patience } from '../support/http-client.ts';
 import { always, answer, HttpSink, type Reply } from '../support/http-sink.ts';
@@ -301,8 +301,7 @@ describe.each(httpOutputs)('$name', (definition: OutputDefinition) => {
 
   check('obeys the TLS settings', async () => {
     const secure = await HttpSink.listen(always(200, '{}'), {
-      cert: readFileSync(certs.serverCert),
-      key: readFileSync(certs.serverKey),
+      ...serverTls(certs),
       ca: readFileSync(certs.ca),
       requestCert: true,
       rejectUnauthorized: true,

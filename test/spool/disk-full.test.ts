@@ -21,6 +21,17 @@ async function append(spool: Spool, number: number): Promise<Outcome> {
   }
 }
 
+/** Appends, on fake timers, until the disk is full; the number of the last alert, which went to memory only. */
+async function fillUp(spool: Spool, appended: (number: number) => void = () => {}): Promise<number> {
+  for (let number = 1; ; number++) {
+    const outcome = append(spool, number);
+    await vi.advanceTimersByTimeAsync(1);
+    const isFull = (await outcome) !== 'durable';
+    appended(number);
+    if (isFull) return number;
+  }
+}
+
 /** Takes all there is without waiting and settles it. */
 function settle(consumer: Consumer): number[] {
   const deliveries = consumer.take(1000);
@@ -87,14 +98,9 @@ describe('a disk full of history', () => {
     const spool = await openOn(files, { segmentBytes: 16 * 1024, overflow: 'reject' });
     const consumer = spool.consumer('a');
     files.capacity = 100_000;
-    let number = 1;
-    for (let outcome: Outcome = 'durable'; outcome === 'durable'; number++) {
-      const appended = append(spool, number);
-      await vi.advanceTimersByTimeAsync(1);
-      outcome = await appended;
-    }
+    const taken = await fillUp(spool);
     expect(spool.stats().fault).toContain('ENOSPC');
-    expect(settle(consumer)).toEqual(upTo(number - 1));
+    expect(settle(consumer)).toEqual(upTo(taken));
     await vi.advanceTimersByTimeAsync(1_000);
     expect(spool.stats().fault).toBeUndefined();
     await spool.close();
@@ -107,14 +113,8 @@ describe('a disk full of what an output has not read', () => {
     const spool = await openOn(files, { segmentBytes: 16 * 1024, overflow }, { log });
     const [healthy, dead] = [spool.consumer('healthy'), spool.consumer('dead')];
     files.capacity = 100_000;
-    let number = 1;
-    for (let outcome: Outcome = 'durable'; outcome === 'durable'; number++) {
-      const appended = append(spool, number);
-      await vi.advanceTimersByTimeAsync(1);
-      outcome = await appended;
-      expect(settle(healthy)).toEqual([number]);
-    }
-    return { spool, log, healthy, dead, taken: number - 1 };
+    const taken = await fillUp(spool, number => expect(settle(healthy)).toEqual([number]));
+    return { spool, log, healthy, dead, taken };
   }
 
   test('drop-oldest: nothing goes at first; after ten seconds the oldest does, and all is written', async () => {

@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { Clock } from '../../src/core/contract.ts';
 import { PermanentError } from '../../src/core/errors.ts';
-import { AlertTooLargeError } from '../../src/core/spool/contract.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
-import { drain, numbered, numberOf, pullAll, realClock, SPOOL } from '../support/spool.ts';
-import { runSpoolSuite } from './suite.ts';
+import { numbered, pullAll, realClock, SPOOL } from '../support/spool.ts';
+import { expectTooLargeRefused, runSpoolSuite } from './suite.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'spool-'));
 let folders = 0;
@@ -58,12 +57,6 @@ test('every file is for its owner only, in a folder that others may read and whe
 
 test('an alert larger than the whole log is refused, and pushes no others out', async () => {
   const spool = await open({})({ maxBytes: 100_000, overflow: 'drop-oldest' }, realClock);
-  const consumer = spool.consumer('a');
-  for (let number = 1; number <= 50; number++) await spool.append([numbered(number)]);
-  const large = numbered(51, 'x'.repeat(100_000));
-  await expect(spool.append([numbered(52), large])).rejects.toThrow(AlertTooLargeError);
-  expect(consumer.stats()).toMatchObject({ depth: 50, dropped: 0 });
-  await spool.append([numbered(53)]);
-  expect((await drain(consumer)).map(numberOf)).toEqual([...Array.from({ length: 50 }, (_, i) => i + 1), 53]);
+  await expectTooLargeRefused(spool);
   await spool.close();
 });

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
-import { AlertTooLargeError } from '../../src/core/spool/contract.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
-import { drain, numbered, numberOf, realClock, SPOOL } from '../support/spool.ts';
-import { runSpoolSuite } from './suite.ts';
+import { numbered, realClock, SPOOL } from '../support/spool.ts';
+import { expectTooLargeRefused, runSpoolSuite } from './suite.ts';
 
 runSpoolSuite('memory', (overrides, clock) =>
   openSpool(
@@ -28,12 +27,6 @@ test('an alert larger than the whole log is refused, and pushes no others out', 
     { ...SPOOL, maxBytes: 100_000 },
     { clock: realClock, log: recordingLogger() },
   );
-  const consumer = spool.consumer('a');
-  for (let number = 1; number <= 50; number++) await spool.append([numbered(number)]);
-  const large = numbered(51, 'x'.repeat(100_000));
-  await expect(spool.append([numbered(52), large])).rejects.toThrow(AlertTooLargeError);
-  expect(consumer.stats()).toMatchObject({ depth: 50, dropped: 0 });
-  await spool.append([numbered(53)]);
-  expect((await drain(consumer)).map(numberOf)).toEqual([...Array.from({ length: 50 }, (_, i) => i + 1), 53]);
+  await expectTooLargeRefused(spool);
   await spool.close();
 });

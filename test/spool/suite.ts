@@ -4,6 +4,7 @@ import type { SpoolConfig } from '../../src/core/config/types.ts';
 import type { Clock } from '../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../src/core/errors.ts';
 import {
+  AlertTooLargeError,
   type Consumer,
   type ConsumerStats,
   type DeadLetterFilter,
@@ -31,6 +32,17 @@ export interface Place {
   pass?(ms: number): Promise<void>;
   /** How long nothing comes when nothing is left, where counts arrive behind the alerts; 0: they are exact. */
   quietMs?: number;
+}
+
+/** In a log of 100,000 bytes that drops the oldest. */
+export async function expectTooLargeRefused(spool: Spool): Promise<void> {
+  const consumer = spool.consumer('a');
+  for (let number = 1; number <= 50; number++) await spool.append([numbered(number)]);
+  const large = numbered(51, 'x'.repeat(100_000));
+  await expect(spool.append([numbered(52), large])).rejects.toThrow(AlertTooLargeError);
+  expect(consumer.stats()).toMatchObject({ depth: 50, dropped: 0 });
+  await spool.append([numbered(53)]);
+  expect((await drain(consumer)).map(numberOf)).toEqual([...Array.from({ length: 50 }, (_, i) => i + 1), 53]);
 }
 
 /** @param open opens a new, empty spool; `now` moves its clock */

@@ -1,4 +1,5 @@
 /** Two families of throw-away certificates: one that is trusted, one that is not. */
+import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createAuthority } from './services/certificates.ts';
 
@@ -31,6 +32,11 @@ export async function makeCerts(dir: string): Promise<Certs> {
     otherClientCert: other.clientCert,
     otherClientKey: other.clientKey,
   };
+}
+
+/** What a server on this machine that is trusted needs for TLS. */
+export function serverTls({ serverCert, serverKey }: Certs): { cert: Buffer; key: Buffer } {
+  return { cert: readFileSync(serverCert), key: readFileSync(serverKey) };
 }
 
 async function makeFamily(dir: string, name: string) {

@@ -12,7 +12,7 @@ import {
 import type { DeliveryObserver } from '../../src/core/delivery/contract.ts';
 import type { OutputWorkerOptions } from '../../src/core/delivery/options.ts';
 import { OutputWorker } from '../../src/core/delivery/worker.ts';
-import { RetriableError } from '../../src/core/errors.ts';
+import { PermanentError, RetriableError } from '../../src/core/errors.ts';
 import type { DeadLetter, DeadLetters } from '../../src/core/spool/contract.ts';
 import { MemorySpool } from '../../src/core/spool/memory.ts';
 import { draftOf } from './drafts.ts';
@@ -219,3 +219,12 @@ export const fail = (error: Error) => () => {
 
 /** A far side that never answers. */
 export const hang = () => new Promise<never>(() => {});
+
+/** An answer that no other try will change. */
+export const refused = () => new PermanentError('answered 400', { reason: 'client_error' });
+
+/** `a0`, `a1`, ... */
+export const names = (count: number, prefix = 'a') =>
+  Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+
+export const sorted = (list: readonly string[]) => [...list].sort();

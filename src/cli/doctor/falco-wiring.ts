@@ -4,7 +4,7 @@
  */
 import type { ServerConfig } from '../../core/config/types.ts';
 import { firstSegment, placeOf } from '../../core/http/target.ts';
-import { percentDecoded } from '../../core/percent.ts';
+import { percentDecoded } from '../../core/url-parts.ts';
 import { isLoopback } from '../api.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 import type { FalcoSettings } from './falco-file.ts';

@@ -1,9 +1,9 @@
 /** Turns settings into plain values by their schemas, and notes problems, secrets and the masked form on the way. */
 import type { z } from 'zod';
 import { type KeyMeta, keyMeta } from '../keys.ts';
-import { urlForms } from '../percent.ts';
 import { addressUserInfo, MASK, maskAddress, userInfo } from '../redact.ts';
 import { formatDuration, formatSize } from '../units.ts';
+import { urlForms } from '../url-parts.ts';
 import { nearest } from './nearest.ts';
 import type { Problems } from './problems.ts';
 import {

@@ -3,8 +3,8 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { bareHost } from '../bare-host.ts';
 import type { AuthConfig } from '../config/types.ts';
+import { bareHost } from '../url-parts.ts';
 import { firstSegment } from './target.ts';
 
 /** Why a request may not do what it asks for. */

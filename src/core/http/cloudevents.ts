@@ -6,8 +6,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AlertDraft } from '../alert.ts';
 import { isJsonObject } from '../json.ts';
 import { isTooDeep, MAX_ALERTS, parseAlert, parseAlerts, tooDeep, withoutMark } from '../parse.ts';
-import { percentDecoded } from '../percent.ts';
 import { elementSpans, memberSpans } from '../scan.ts';
+import { percentDecoded } from '../url-parts.ts';
 import type { RequestRefusal } from './backend.ts';
 
 /** One alert of a request: taken, or refused with a sentence for whoever sent it. */

@@ -1,7 +1,7 @@
 /** Addresses that requests go to. All pure. */
 import type { HttpResponse } from '../contract.ts';
 import { PermanentError } from '../errors.ts';
-import { percentDecoded } from '../percent.ts';
+import { percentDecoded } from '../url-parts.ts';
 
 /** A URL taken apart. */
 export interface Target {

@@ -1,8 +1,8 @@
 /** Which proxy a request goes through, by the rules of Go's net/http: falcosidekick's users rely on them. Pure. */
 
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import { bareHost } from '../bare-host.ts';
 import { RetriableError } from '../errors.ts';
+import { bareHost } from '../url-parts.ts';
 
 /** The proxy variables; the upper-case name wins. */
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;

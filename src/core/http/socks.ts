@@ -1,7 +1,7 @@
 /** The client's side of SOCKS5 (RFC 1928), with user name and password (RFC 1929). */
 import { isIPv4, isIPv6 } from 'node:net';
 import { RetriableError } from '../errors.ts';
-import { percentDecoded } from '../percent.ts';
+import { percentDecoded } from '../url-parts.ts';
 import { proxyName } from './proxy.ts';
 import type { SocketReader } from './socket-reader.ts';
 

@@ -1,5 +1,5 @@
 /** Where a request goes: the path of its target, and which part of the daemon serves that. All pure. */
-import { percentDecoded } from '../percent.ts';
+import { percentDecoded } from '../url-parts.ts';
 
 /** What serves a path; `/` is the ingest, which takes every path that nothing else has. */
 export type Place = '/' | '/ping' | '/healthz' | '/readyz' | '/test' | '/metrics' | '/api';

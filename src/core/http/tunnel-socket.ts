@@ -2,7 +2,7 @@
 
 import net, { isIP, isIPv6, type Socket } from 'node:net';
 import tls from 'node:tls';
-import { bareHost } from '../bare-host.ts';
+import { bareHost } from '../url-parts.ts';
 import type { ClientTls } from './client-tls.ts';
 import { toHttpFailure, toProxyRefusal } from './failures.ts';
 import { proxyName } from './proxy.ts';

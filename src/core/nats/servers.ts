@@ -1,5 +1,5 @@
 /** Reads the addresses of NATS servers: one or several, with or without scheme and credentials. */
-import { percentDecoded } from '../percent.ts';
+import { percentDecoded } from '../url-parts.ts';
 
 /** Schemes and whether they ask for TLS; http and https are taken because falcosidekick takes them. */
 const SCHEMES: Record<string, boolean> = {

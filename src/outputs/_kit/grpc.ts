@@ -13,8 +13,8 @@ import { gunzipSync } from 'node:zlib';
 import type { Cancellation, HttpResponse, TlsSettings } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { excerptOf, verdict as judge } from '../../core/http/verdict.ts';
-import { percentDecoded } from '../../core/percent.ts';
 import { toRawUtf8 } from '../../core/raw-utf8.ts';
+import { percentDecoded } from '../../core/url-parts.ts';
 import { decode, type MessageType } from './protobuf.ts';
 import { toTlsOptions } from './tls.ts';
 

@@ -18,7 +18,7 @@ import {
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { verdict as judge } from '../../core/http/verdict.ts';
 import { keyMeta } from '../../core/keys.ts';
-import { urlForms } from '../../core/percent.ts';
+import { urlForms } from '../../core/url-parts.ts';
 import { withStatus } from './answer.ts';
 import { messageTemplate, templateProblems } from './message.ts';
 

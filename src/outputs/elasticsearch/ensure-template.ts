@@ -1,5 +1,5 @@
 import type { Host } from '../../core/contract.ts';
-import { toPathSegment } from '../../core/percent.ts';
+import { toPathSegment } from '../../core/url-parts.ts';
 import { ensure } from '../_kit/ensure.ts';
 import { joinUrl } from '../_kit/url.ts';
 import type { Config } from './keys.ts';

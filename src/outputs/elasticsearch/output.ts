@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Alert, Cancellation, Host, HttpRequest, Output, SendContext } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
-import { toPathSegment, toUrlTail } from '../../core/percent.ts';
+import { toPathSegment, toUrlTail } from '../../core/url-parts.ts';
 import { basicAuth } from '../_kit/auth.ts';
 import { judge } from '../_kit/http.ts';
 import { settle } from '../_kit/settle.ts';

@@ -1,5 +1,5 @@
 import type { Alert } from '../../core/contract.ts';
-import { toQueryValue, toUrlTail } from '../../core/percent.ts';
+import { toQueryValue, toUrlTail } from '../../core/url-parts.ts';
 import type { HttpMessage } from '../_kit/http.ts';
 import { toNanos } from '../_kit/times.ts';
 import { joinUrl } from '../_kit/url.ts';

@@ -1,6 +1,5 @@
 /** Reads `broker`, with the schemes that falcosidekick's client knows. */
-import { bareHost } from '../../core/bare-host.ts';
-import { percentDecoded } from '../../core/percent.ts';
+import { bareHost, percentDecoded } from '../../core/url-parts.ts';
 
 export interface Address {
   /** In the words of the mqtt package. */

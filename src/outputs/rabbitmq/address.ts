@@ -1,6 +1,5 @@
 /** Reads `url`, an address as in rabbitmq.com/docs/uri-spec and rabbitmq.com/docs/uri-query-parameters. */
-import { bareHost } from '../../core/bare-host.ts';
-import { percentDecoded } from '../../core/percent.ts';
+import { bareHost, percentDecoded } from '../../core/url-parts.ts';
 
 export interface Address {
   secure: boolean;

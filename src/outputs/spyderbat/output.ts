@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import type { Alert, Cancellation, Host, HttpRequest, HttpResponse, Output } from '../../core/contract.ts';
-import { toPathSegment } from '../../core/percent.ts';
+import { toPathSegment } from '../../core/url-parts.ts';
 import { judge } from '../_kit/http.ts';
 import { untilAborted } from '../_kit/settle.ts';
 import { joinUrl } from '../_kit/url.ts';

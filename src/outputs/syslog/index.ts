@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { bareHost } from '../../core/bare-host.ts';
 import { type Alert, defineOutput, type Host, type Output } from '../../core/contract.ts';
 import { flag, integer, oneOf, text } from '../../core/keys.ts';
+import { bareHost } from '../../core/url-parts.ts';
 import { MAX_DATAGRAM, openDatagramSocket } from '../_kit/datagram-socket.ts';
 import { hostProblems } from '../_kit/hostport.ts';
 import { openLineSocket } from '../_kit/line-socket.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { bareHost } from '../../core/bare-host.ts';
 import { defineOutput, type TlsSettings } from '../../core/contract.ts';
 import { integer, oneOf, secret, text } from '../../core/keys.ts';
+import { bareHost } from '../../core/url-parts.ts';
 import { LinkKeeper } from '../_kit/link.ts';
 import { settle } from '../_kit/settle.ts';
 import { insertAll } from './insert.ts';

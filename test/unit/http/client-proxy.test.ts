@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { RetriableError } from '../../../src/core/errors.ts';
-import { type Certs, makeCerts } from '../../support/certs.ts';
+import { type Certs, makeCerts, serverTls } from '../../support/certs.ts';
 import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
 import { HttpProxy } from '../../support/http-proxy.ts';
 import { always, HttpSink } from '../../support/http-sink.ts';
@@ -19,10 +18,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'tiercel-proxy-'));
   certs = await makeCerts(dir);
   plain = await HttpSink.listen(always(200, 'plain'));
-  secure = await HttpSink.listen(always(200, 'secure'), {
-    cert: readFileSync(certs.serverCert),
-    key: readFileSync(certs.serverKey),
-  });
+  secure = await HttpSink.listen(always(200, 'secure'), serverTls(certs));
 });
 afterEach(async () => {
   await closeClients();

@@ -1,11 +1,10 @@
 /** Where answers with 307 and 308 lead, and what goes along. */
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { HttpRequest } from '../../../src/core/contract.ts';
-import { type Certs, makeCerts } from '../../support/certs.ts';
+import { type Certs, makeCerts, serverTls } from '../../support/certs.ts';
 import { clientOf, closeClients, patience } from '../../support/http-client.ts';
 import { always, answer, HttpSink } from '../../support/http-sink.ts';
 
@@ -20,10 +19,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   sink = await HttpSink.listen();
-  secure = await HttpSink.listen(always(200), {
-    cert: readFileSync(certs.serverCert),
-    key: readFileSync(certs.serverKey),
-  });
+  secure = await HttpSink.listen(always(200), serverTls(certs));
 });
 afterEach(async () => {
   await closeClients();

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,25 +5,22 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { RetriableError } from '../../../src/core/errors.ts';
-import { type Certs, makeCerts } from '../../support/certs.ts';
+import { type Certs, makeCerts, serverTls } from '../../support/certs.ts';
 import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
 import { always, HttpSink } from '../../support/http-sink.ts';
-import { FarEnd } from './wire/support.ts';
+import { RawServer } from '../../support/raw-server.ts';
 
 let dir: string;
 let certs: Certs;
 let plain: HttpSink;
 let secure: HttpSink;
-let proxy: FarEnd | undefined;
+let proxy: RawServer | undefined;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'tiercel-socks-'));
   certs = await makeCerts(dir);
   plain = await HttpSink.listen(always(200, 'plain'));
-  secure = await HttpSink.listen(always(200, 'secure'), {
-    cert: readFileSync(certs.serverCert),
-    key: readFileSync(certs.serverKey),
-  });
+  secure = await HttpSink.listen(always(200, 'secure'), serverTls(certs));
 });
 afterEach(async () => {
   await closeClients();
@@ -38,8 +34,8 @@ afterAll(async () => {
 const TAKEN = [5, 0, 0, 1, 127, 0, 0, 1, 0, 80];
 
 /** Answers what it is sent, in turns; when nothing is left, it passes on to `target`, or closes. */
-async function socksProxy(answers: (number[] | string)[], target?: { port: number }): Promise<FarEnd> {
-  proxy = await FarEnd.listen(socket => {
+async function socksProxy(answers: (number[] | string)[], target?: { port: number }): Promise<RawServer> {
+  proxy = await RawServer.listen(socket => {
     const left = [...answers];
     socket.on('data', function reply() {
       socket.write(typeof left[0] === 'string' ? left[0] : Buffer.from(left[0]!));
@@ -140,7 +136,7 @@ test.each<[string, (number[] | string)[], string, string]>([
 });
 
 test('a proxy that says nothing fails the try in time', async () => {
-  proxy = await FarEnd.listen(() => {});
+  proxy = await RawServer.listen(() => {});
   const error = await failureOf(send('https://far.example/'));
   expect(error).toMatchObject({
     reason: 'timeout',

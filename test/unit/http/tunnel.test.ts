@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,23 +6,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { RetriableError } from '../../../src/core/errors.ts';
-import { type Certs, makeCerts } from '../../support/certs.ts';
+import { type Certs, makeCerts, serverTls } from '../../support/certs.ts';
 import { clientOf, closeClients, failureOf, patience } from '../../support/http-client.ts';
 import { always, HttpSink } from '../../support/http-sink.ts';
-import { FarEnd } from './wire/support.ts';
+import { RawServer } from '../../support/raw-server.ts';
 
 let dir: string;
 let certs: Certs;
 let target: HttpSink;
-const proxies: FarEnd[] = [];
+const proxies: RawServer[] = [];
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'tiercel-tunnel-'));
   certs = await makeCerts(dir);
-  target = await HttpSink.listen(always(200, 'there'), {
-    cert: readFileSync(certs.serverCert),
-    key: readFileSync(certs.serverKey),
-  });
+  target = await HttpSink.listen(always(200, 'there'), serverTls(certs));
 });
 afterEach(async () => {
   await closeClients();
@@ -36,8 +32,8 @@ afterAll(async () => {
 
 type Behaviour = (socket: Socket) => void;
 
-async function proxyThat(behave: Behaviour, tls?: TlsOptions): Promise<FarEnd> {
-  const proxy = await FarEnd.listen(behave, tls && { tls });
+async function proxyThat(behave: Behaviour, tls?: TlsOptions): Promise<RawServer> {
+  const proxy = await RawServer.listen(behave, tls && { tls });
   proxies.push(proxy);
   return proxy;
 }
@@ -56,7 +52,7 @@ const passOn = answering(socket => {
   onward.on('error', () => socket.destroy());
 });
 
-function senderThrough(proxy: FarEnd) {
+function senderThrough(proxy: RawServer) {
   const client = clientOf(
     { caFiles: [certs.ca], serverName: 'localhost', proxy: `http://us:s3cret@127.0.0.1:${proxy.port}` },
     { connections: 2, connectTimeoutMs: 300 },
@@ -161,7 +157,7 @@ test('a proxy that cannot be connected to is named', async () => {
 });
 
 test('a proxy is reached over TLS, and its certificate checked', async () => {
-  const tls = { cert: readFileSync(certs.serverCert), key: readFileSync(certs.serverKey) };
+  const tls = serverTls(certs);
   const proxy = await proxyThat(passOn, tls);
   const request = { method: 'POST' as const, url: 'https://localhost:444/x', headers: {}, body: 'hello' };
   const trusting = clientOf({ caFiles: [certs.ca], proxy: `https://127.0.0.1:${proxy.port}` });

@@ -1,9 +1,9 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { PartialError } from '../../../src/core/errors.ts';
 import { toFailure } from '../../../src/outputs/redis/failures.ts';
 import redis, { toCommand } from '../../../src/outputs/redis/index.ts';
+import { RawServer } from '../../support/raw-server.ts';
 import { falcoAlert, falcoAlerts } from '../../support/services/alerts.ts';
 import { failureOf, openOutput, trySend } from '../../support/services/drive.ts';
 
@@ -14,20 +14,11 @@ afterEach(async () => {
 
 /** An output whose server is raw bytes. */
 async function outputTo(serve: (socket: Socket) => void, config: Record<string, unknown> = {}) {
-  const sockets: Socket[] = [];
-  const server = createServer(socket => {
-    sockets.push(socket.on('error', () => undefined));
-    serve(socket);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const output = await openOutput(redis, { address: `127.0.0.1:${port}`, ...config });
+  const server = await RawServer.listen(serve);
+  cleanups.push(() => server.close());
+  const output = await openOutput(redis, { address: `127.0.0.1:${server.port}`, ...config });
   cleanups.push(() => output.close?.());
-  return { output, sockets };
+  return { output, sockets: server.sockets };
 }
 
 /** Each failure of a send of so many alerts, in its place. */

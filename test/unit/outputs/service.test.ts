@@ -10,7 +10,7 @@ import { openOutput } from '../../../src/core/host.ts';
 import fission from '../../../src/outputs/fission.ts';
 import kubeless from '../../../src/outputs/kubeless.ts';
 import openfaas from '../../../src/outputs/openfaas.ts';
-import { type Certs, makeCerts } from '../../support/certs.ts';
+import { type Certs, makeCerts, serverTls } from '../../support/certs.ts';
 import { alertOfRule, instanceOf } from '../../support/delivery.ts';
 import { failureOf, patience } from '../../support/http-client.ts';
 import { always, HttpSink } from '../../support/http-sink.ts';
@@ -29,8 +29,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 beforeEach(async () => {
   api = await HttpSink.listen(always(200, '{}'), {
-    cert: readFileSync(certs.serverCert),
-    key: readFileSync(certs.serverKey),
+    ...serverTls(certs),
     ca: readFileSync(certs.ca),
     requestCert: true,
     rejectUnauthorized: false,

@@ -11,12 +11,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SpoolFaultError } from '../../../src/core/spool/contract.ts';
-import { type DeadLetterOptions, SqliteDeadLetters } from '../../../src/core/spool/letters/dead-letters.ts';
+import type { DeadLetterOptions } from '../../../src/core/spool/letters/dead-letters.ts';
 import { allLetters } from '../../../src/core/spool/letters/page.ts';
-import { type LogLine, recordingLogger } from '../../support/logger.ts';
-import { numbered, numberOf, realClock } from '../../support/spool.ts';
+import { boxIn, letterOf } from '../../support/letters.ts';
+import type { LogLine } from '../../support/logger.ts';
+import { numberOf, realClock } from '../../support/spool.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -24,24 +25,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const letter = { output: 'a', error: 'refused', reason: 'client_error', attempts: 1, buriedAt: 1 };
-const letterOf = (number: number) => ({ ...letter, alert: numbered(number) });
-
-function boxIn(path: string, over: Partial<DeadLetterOptions> = {}) {
-  const log = recordingLogger();
+/** With a clock that the test moves on. */
+function clockedBoxIn(path: string, over: Partial<DeadLetterOptions> = {}) {
   let monotonic = 0;
-  const box = new SqliteDeadLetters({
-    path,
-    maxCount: 0,
-    maxBytes: 0,
-    maxAgeMs: 0,
-    durable: false,
-    clock: { ...realClock, monotonic: () => monotonic },
-    log,
-    setAside: () => {},
-    ...over,
-  });
-  onTestFinished(() => box.close());
+  const { box, log } = boxIn(path, { clock: { ...realClock, monotonic: () => monotonic }, ...over });
   const pass = (ms: number) => {
     monotonic += ms;
   };
@@ -51,7 +38,7 @@ function boxIn(path: string, over: Partial<DeadLetterOptions> = {}) {
 
 test('letters that cannot be read end no page, and hide none of those behind them', async () => {
   const path = join(folder, 'letters.sqlite');
-  const { box } = boxIn(path);
+  const { box } = clockedBoxIn(path);
   for (let number = 1; number <= 4; number++) await box.add(letterOf(number));
   const file = new DatabaseSync(path);
   file.exec(`update letters set alert = x'7b' where id in (3, 4)`);
@@ -65,7 +52,7 @@ test('letters that cannot be read end no page, and hide none of those behind the
 test('a file that cannot be opened: counts go on, the fault is told once, and opening is tried again later', async () => {
   const path = join(folder, 'letters.sqlite');
   mkdirSync(path);
-  const { box, pass, of } = boxIn(path);
+  const { box, pass, of } = clockedBoxIn(path);
   for (let asked = 0; asked < 10; asked++) {
     expect(box.count()).toBe(0);
     expect(box.fault).toMatch(/dead letters cannot be used: unable to open/);
@@ -86,7 +73,7 @@ test('a file that cannot be opened: counts go on, the fault is told once, and op
 
 test('a locked file: adding waits for the lock once, not once for each letter', async () => {
   const path = join(folder, 'letters.sqlite');
-  const { box, pass } = boxIn(path);
+  const { box, pass } = clockedBoxIn(path);
   await box.add(letterOf(1));
   const other = new DatabaseSync(path);
   other.exec('begin immediate');
@@ -108,7 +95,7 @@ test('a locked file: adding waits for the lock once, not once for each letter', 
 
 test('a fault is forgotten when nothing was refused for a while', async () => {
   const path = join(folder, 'letters.sqlite');
-  const { box, pass } = boxIn(path);
+  const { box, pass } = clockedBoxIn(path);
   await box.add(letterOf(1));
   const other = new DatabaseSync(path);
   other.exec('begin immediate');
@@ -121,7 +108,7 @@ test('a fault is forgotten when nothing was refused for a while', async () => {
 
 test('a file that is found to be damaged when a letter comes is set aside, and the letter begins a new one', async () => {
   const path = join(folder, 'letters.sqlite');
-  const { box: first } = boxIn(path);
+  const { box: first } = clockedBoxIn(path);
   await first.add(letterOf(1));
   first.close();
   const file = new DatabaseSync(path);
@@ -133,7 +120,7 @@ test('a file that is found to be damaged when a letter comes is set aside, and t
   writeSync(fd, Buffer.alloc(bytes, 0xff), 0, bytes, (Number(page.rootpage) - 1) * bytes);
   closeSync(fd);
   const moved: string[] = [];
-  const { box } = boxIn(path, {
+  const { box } = clockedBoxIn(path, {
     setAside: (damaged, why) => {
       renameSync(damaged, `${damaged}.old`);
       moved.push(why);

@@ -6,9 +6,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SpoolFaultError } from '../../../src/core/spool/contract.ts';
 import { nodeFiles } from '../../../src/core/spool/disk/files.ts';
-import { type DeadLetterOptions, SqliteDeadLetters } from '../../../src/core/spool/letters/dead-letters.ts';
-import { recordingLogger } from '../../support/logger.ts';
-import { numbered, numberOf, realClock } from '../../support/spool.ts';
+import { boxIn, letterOf } from '../../support/letters.ts';
+import { numberOf, realClock } from '../../support/spool.ts';
 
 const MIB = 2 ** 20;
 let folder: string;
@@ -16,30 +15,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'tiercel-letters-'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-const letter = { output: 'a', error: 'refused', reason: 'client_error', attempts: 1, buriedAt: 1 };
-const letterOf = (number: number, bytes = 0, output = 'a') => ({
-  ...letter,
-  output,
-  alert: numbered(number, 'x'.repeat(bytes)),
-});
-
-function boxIn(path: string, over: Partial<DeadLetterOptions> = {}) {
-  const log = recordingLogger();
-  const box = new SqliteDeadLetters({
-    path,
-    maxCount: 0,
-    maxBytes: 0,
-    maxAgeMs: 0,
-    durable: false,
-    clock: realClock,
-    log,
-    setAside: () => {},
-    ...over,
-  });
-  onTestFinished(() => box.close());
-  return { box, log };
-}
 
 /** A file with small letters 1 to `count`, of the outputs a and b in turn; written in one go. */
 async function filled(path: string, count: number): Promise<void> {

@@ -3,7 +3,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import net, { isIP, type OnReadOpts, type Socket } from 'node:net';
 import tls, { type SecureContext } from 'node:tls';
-import { bareHost } from '../../bare-host.ts';
+import { bareHost } from '../../url-parts.ts';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { WireError } from './failure.ts';
 

@@ -6,7 +6,7 @@
 import type { z } from 'zod';
 import type { TemplateBody } from '../../../core/contract.ts';
 import { flag, integer, oneOf, pairs, secret, url } from '../../../core/keys.ts';
-import { percentDecoded } from '../../../core/percent.ts';
+import { percentDecoded } from '../../../core/url-parts.ts';
 
 /** Keys of every OTLP output. @param path the path that its endpoint has by default, `/v1/traces` */
 export function otlpKeys(path: string) {

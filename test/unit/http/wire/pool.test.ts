@@ -5,17 +5,18 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { WirePool } from '../../../../src/core/http/wire/pool.ts';
-import { dispatch, echo, FarEnd, hasty, ok, onRequests, poolTo, Recorder } from './support.ts';
+import { RawServer } from '../../../support/raw-server.ts';
+import { dispatch, echo, hasty, ok, onRequests, poolTo, Recorder } from './support.ts';
 
-const far: FarEnd[] = [];
+const far: RawServer[] = [];
 const pools: WirePool[] = [];
 afterEach(async () => {
   for (const pool of pools.splice(0)) pool.destroy();
   await Promise.all(far.splice(0).map(one => one.close()));
 });
 
-async function farEnd(...options: Parameters<typeof FarEnd.listen>): Promise<FarEnd> {
-  const one = await FarEnd.listen(...options);
+async function farEnd(...options: Parameters<typeof RawServer.listen>): Promise<RawServer> {
+  const one = await RawServer.listen(...options);
   far.push(one);
   return one;
 }
@@ -158,7 +159,8 @@ describe('a request whose kept connection ends before its answer', () => {
         isFirst = false;
       });
     };
-  const timesSent = (server: FarEnd, path: string) => server.came.join('').split(`POST ${path} `).length - 1;
+  const timesSent = (server: RawServer, path: string) =>
+    server.came.join('').split(`POST ${path} `).length - 1;
 
   test.each([
     ['FIN', (socket: Socket) => void socket.end()],
@@ -427,7 +429,7 @@ describe('an attempt to connect whose request was given up', () => {
 
 describe('no connection', () => {
   test('each of many waiting requests fails when nobody listens', async () => {
-    const server = await FarEnd.listen(() => {});
+    const server = await RawServer.listen(() => {});
     const { port } = server;
     await server.close();
     const pool = pooled(port, { connections: 2 });
@@ -481,7 +483,7 @@ test('a body that drips without end is a failure after the status', async () => 
 });
 
 test('an IPv6 address is a host', async ({ skip }) => {
-  const server = await FarEnd.listen(echo, { host: '::1' }).catch(() => skip('no IPv6 here'));
+  const server = await RawServer.listen(echo, { host: '::1' }).catch(() => skip('no IPv6 here'));
   far.push(server);
   const pool = pooled(server.port, { origin: new URL(`http://[::1]:${server.port}`) });
   expect(await dispatch(pool, '/6').done).toMatchObject({ body: '/6' });

@@ -1,24 +1,11 @@
-/** A far end on a raw socket that does what it is told to, and a handler that remembers what it was told. */
+/** Requests over a pool, a handler that remembers what it was told, and what far ends say. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createSecureContext, createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import type { Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import type { AnswerHandler, Controller } from '../../../../src/core/http/wire/connection.ts';
 import { WirePool, type WirePoolOptions } from '../../../../src/core/http/wire/pool.ts';
 import type { WireRequest } from '../../../../src/core/http/wire/request.ts';
-
-/** Notes calls and lets a test wait for what they lead to. */
-class Watched {
-  #watchers: (() => void)[] = [];
-
-  happened(): void {
-    for (const watcher of this.#watchers.splice(0)) watcher();
-  }
-
-  /** Resolves as soon as the condition holds; looked at whenever something happens here. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>(resolve => this.#watchers.push(resolve));
-  }
-}
+import { Watched } from '../../../support/raw-server.ts';
 
 export class Recorder extends Watched implements AnswerHandler {
   status = 0;
@@ -51,65 +38,6 @@ export class Recorder extends Watched implements AnswerHandler {
   onResponseError(_controller: Controller, error: Error): void {
     this.error = error;
     this.ends++;
-    this.happened();
-  }
-}
-
-/** A server of raw sockets, numbered from 1. */
-export class FarEnd extends Watched {
-  readonly sockets: Socket[] = [];
-  /** What has come over each connection. */
-  readonly came: string[] = [];
-  readonly #server: Server;
-  readonly #serve: (socket: Socket, number: number) => void;
-
-  private constructor(server: Server, serve: (socket: Socket, number: number) => void) {
-    super();
-    this.#server = server;
-    this.#serve = serve;
-    server.on('tlsClientError', () => {});
-  }
-
-  static async listen(
-    serve: (socket: Socket, number: number, far: FarEnd) => void,
-    { tls, host = '127.0.0.1', port = 0 }: { tls?: TlsOptions; host?: string; port?: number } = {},
-  ): Promise<FarEnd> {
-    const accept = (socket: Socket) => far.#accept(socket);
-    const server = tls ? createTlsServer(tls, accept) : createServer({ allowHalfOpen: true }, accept);
-    const far: FarEnd = new FarEnd(server, (socket, number) => serve(socket, number, far));
-    await new Promise<void>(resolve => server.listen(port, host, resolve));
-    return far;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  get open(): number {
-    return this.sockets.filter(socket => !socket.destroyed).length;
-  }
-
-  /** Takes no more connections; those that are there stay. */
-  refuse(): void {
-    this.#server.close();
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    await new Promise(resolve => this.#server.close(resolve));
-  }
-
-  #accept(socket: Socket): void {
-    const number = this.sockets.push(socket);
-    this.came.push('');
-    socket.on('error', () => {});
-    socket.on('end', () => socket.end());
-    socket.on('close', () => this.happened());
-    socket.on('data', chunk => {
-      this.came[number - 1] += chunk.toString('latin1');
-      this.happened();
-    });
-    this.#serve(socket, number);
     this.happened();
   }
 }

@@ -6,7 +6,8 @@ import { createSecureContext, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { WirePool, WirePoolOptions } from '../../../../src/core/http/wire/pool.ts';
 import { makeCerts } from '../../../support/certs.ts';
-import { dispatch, echo, FarEnd, hasty, ok, onRequests, poolTo } from './support.ts';
+import { RawServer } from '../../../support/raw-server.ts';
+import { dispatch, echo, hasty, ok, onRequests, poolTo } from './support.ts';
 
 let dir: string;
 let pem: Record<'ca' | 'serverCert' | 'serverKey' | 'clientCert' | 'clientKey' | 'otherCa', string>;
@@ -19,15 +20,18 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-const far: FarEnd[] = [];
+const far: RawServer[] = [];
 const pools: WirePool[] = [];
 afterEach(async () => {
   for (const pool of pools.splice(0)) pool.destroy();
   await Promise.all(far.splice(0).map(one => one.close()));
 });
 
-async function secureEnd(serve: Parameters<typeof FarEnd.listen>[0], over: object = {}): Promise<FarEnd> {
-  const one = await FarEnd.listen(serve, { tls: { cert: pem.serverCert, key: pem.serverKey, ...over } });
+async function secureEnd(
+  serve: Parameters<typeof RawServer.listen>[0],
+  over: object = {},
+): Promise<RawServer> {
+  const one = await RawServer.listen(serve, { tls: { cert: pem.serverCert, key: pem.serverKey, ...over } });
   far.push(one);
   return one;
 }
@@ -101,7 +105,7 @@ test('a session that the far side does not know any more is no obstacle', async 
     reused.push((socket as TLSSocket).isSessionReused());
     closing(socket);
   };
-  const again = await FarEnd.listen(notice, { tls: { cert: pem.serverCert, key: pem.serverKey }, port });
+  const again = await RawServer.listen(notice, { tls: { cert: pem.serverCert, key: pem.serverKey }, port });
   far.push(again);
   expect(await dispatch(pool, '/2').done).toMatchObject({ body: '/2' });
   expect(reused).toEqual([false]);
@@ -120,7 +124,7 @@ test('a far side that wants a certificate and gets none, or ours, ends or serves
 });
 
 test('what speaks no TLS fails the request', async () => {
-  const server = await FarEnd.listen(socket => void socket.write('HTTP/1.1 400 X\r\n\r\n'));
+  const server = await RawServer.listen(socket => void socket.write('HTTP/1.1 400 X\r\n\r\n'));
   far.push(server);
   const context = trusting(pem.ca);
   expect(await dispatch(securePool(server.port, () => context)).done).toMatchObject({ status: 0, ends: 1 });

@@ -1,8 +1,8 @@
 /** Peers that are no Kafka, as raw bytes. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import kafka from '../../../../src/outputs/kafka/index.ts';
+import { RawServer } from '../../../support/raw-server.ts';
 import { falcoAlerts } from '../../../support/services/alerts.ts';
 import { failureOf, openOutput, trySend } from '../../../support/services/drive.ts';
 
@@ -12,18 +12,9 @@ afterEach(async () => {
 });
 
 async function peer(greet: (socket: Socket) => void): Promise<string> {
-  const sockets = new Set<Socket>();
-  const server = createServer(socket => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    greet(socket);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await RawServer.listen(greet);
+  cleanups.push(() => server.close());
+  return `127.0.0.1:${server.port}`;
 }
 
 const says = (bytes: Buffer) => (socket: Socket) => void socket.write(bytes);

@@ -1,9 +1,9 @@
 /** A broker that breaks the protocol, as raw bytes. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import type { PartialError } from '../../../../src/core/errors.ts';
 import mqtt from '../../../../src/outputs/mqtt/index.ts';
+import { RawServer } from '../../../support/raw-server.ts';
 import { falcoAlert } from '../../../support/services/alerts.ts';
 import { failureOf, openOutput, trySend } from '../../../support/services/drive.ts';
 import { numberedTo } from '../../../support/spool.ts';
@@ -67,18 +67,9 @@ function broker(answer: Buffer): Promise<number> {
 }
 
 async function listen(serve: (socket: Socket) => void): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer(socket => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    serve(socket);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
+  const server = await RawServer.listen(serve);
+  cleanups.push(() => server.close());
+  return server.port;
 }
 
 test('one that takes no alert at a time fails the send, and does not hold the process up', async () => {

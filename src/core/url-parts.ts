@@ -1,4 +1,9 @@
-/** Percent-encoding in addresses and headers. Pure. */
+/** Parts of addresses: hosts, and texts that are percent-encoded there. Pure. */
+
+/** A host as the network wants it: an IPv6 address without its brackets. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
+}
 
 /**
  * Decoded as far as it is percent-encoded UTF-8. What is no escape stands for itself, such as a lone `%` in a password:

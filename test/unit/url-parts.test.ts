@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { percentDecoded } from '../../src/core/percent.ts';
+import { percentDecoded } from '../../src/core/url-parts.ts';
 
 test.each([
   ['p%40ss', 'p@ss'],
