@@ -7,6 +7,8 @@ export const MASK = '***';
 const MIN_LENGTH = 4;
 /** A URL's path, or a line of a longer secret, counts as a secret of its own from this length on. */
 const MIN_PART = 12;
+/** Without them a text holds nothing that is percent-encoded or JSON-escaped. */
+const ESCAPES = /[%+\\]/;
 
 // Starts at `://` only, so that no input makes it slow.
 const USER_INFO = /:\/\/[^\s/?#"'<>\\]+@/g;
@@ -53,25 +55,29 @@ function secretsOf(info: string): string[] {
 }
 
 /**
- * A function that puts `***` in place of every secret (of at least 4 characters, also percent-encoded, percent-decoded
- * and JSON-escaped; of a URL also its path alone) and of user names and passwords in URLs.
+ * A function that puts `***` in place of every secret (of at least 4 characters; of a URL also its path alone), however it
+ * is percent-encoded or JSON-escaped there, and of user names and passwords in URLs.
  */
 export function createRedactor(secrets: Iterable<string>): (text: string) => string {
-  const forms = new Set<string>();
+  const texts = new Set<string>();
   for (const secret of secrets) {
-    for (const form of formsOf(secret)) if (form.length >= MIN_LENGTH) forms.add(form);
+    for (const text of textsOf(secret)) if (text.length >= MIN_LENGTH) texts.add(text);
   }
-  if (forms.size === 0) return maskUserInfo;
+  if (texts.size === 0) return maskUserInfo;
   // Longer ones first: one secret may start with another.
-  const sorted = [...forms].sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(
-    sorted.map(form => form.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'),
-    'g',
-  );
-  return text => maskUserInfo(text.replace(pattern, MASK));
+  const sorted = [...texts].sort((a, b) => b.length - a.length);
+  const asTheyAre = new RegExp(sorted.map(literally).join('|'), 'g');
+  let escaped: RegExp | undefined;
+  return text => {
+    // It takes some hundred times as long, and few texts have anything to look for.
+    if (!ESCAPES.test(text)) return maskUserInfo(text.replace(asTheyAre, MASK));
+    escaped ??= new RegExp(sorted.map(howeverWritten).join('|'), 'g');
+    return maskUserInfo(text.replace(escaped, MASK));
+  };
 }
 
-function formsOf(secret: string): string[] {
+/** What must not be shown of a secret: as it is, and as it is meant where it is percent-encoded. */
+function textsOf(secret: string): string[] {
   const lines = secret.split(/\r?\n/).filter(line => line.length >= MIN_PART);
   const parts = [secret, secret.trim(), ...lines];
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(secret) && URL.canParse(secret)) {
@@ -80,15 +86,47 @@ function formsOf(secret: string): string[] {
     for (const path of [url.pathname + url.search, url.pathname])
       if (path.length >= MIN_PART) parts.push(path);
   }
-  // Who repeats an address may show it decoded, and encoded anew in a way of its own.
-  return parts.flatMap(part => [part, percentDecoded(part)]).flatMap(writingsOf);
+  return parts.flatMap(part => [part, percentDecoded(part)]);
 }
 
-function writingsOf(text: string): string[] {
-  const json = JSON.stringify(text).slice(1, -1);
-  // What is no well-formed UTF-16 cannot be encoded.
-  if (!text.isWellFormed()) return [text, json];
-  const encoded = [encodeURIComponent(text), encodeURI(text)];
-  const lower = encoded.map(form => form.replace(/%[0-9A-F]{2}/g, code => code.toLowerCase()));
-  return [text, json, ...encoded, ...lower, encoded[0]!.replaceAll('%20', '+')];
+/**
+ * A pattern for the text as others may repeat it: as it is, or each character but letters and digits as it is,
+ * percent-encoded (a blank also as `+`) or escaped as in JSON. At each place one way at the most fits, so that no text
+ * makes it slow.
+ */
+function howeverWritten(text: string): string {
+  const written = Array.from(text, character => {
+    if (/[a-z0-9]/i.test(character)) return character;
+    // A backslash before another one is an escaped one: the two as they are stand in the literal text.
+    const ways = [character === '\\' ? '\\\\(?!\\\\)' : literally(character), inUnicode(character)];
+    const short = JSON.stringify(character).slice(1, -1);
+    if (short !== character) ways.push(literally(short));
+    if (character === '/') ways.push('\\\\/');
+    if (character === ' ') ways.push('\\+');
+    // What is no well-formed UTF-16 cannot be encoded.
+    if (character.isWellFormed()) ways.push(inPercents(character));
+    return `(?:${ways.join('|')})`;
+  });
+  return `${literally(text)}|${written.join('')}`;
+}
+
+function literally(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+}
+
+function inPercents(character: string): string {
+  return [...Buffer.from(character)].map(byte => `%${digits(byte, 2)}`).join('');
+}
+
+function inUnicode(character: string): string {
+  return character
+    .split('')
+    .map(unit => `\\\\u${digits(unit.charCodeAt(0), 4)}`)
+    .join('');
+}
+
+/** Hexadecimal ones, in either case. */
+function digits(value: number, count: number): string {
+  const text = value.toString(16).padStart(count, '0');
+  return text.replace(/[a-f]/g, digit => `[${digit}${digit.toUpperCase()}]`);
 }

@@ -24,3 +24,30 @@ test('however the path of a secret address is encoded, an answer that repeats it
     }),
   );
 });
+
+test('however a secret is escaped, in JSON or in a URL, a text that repeats it shows nothing', () => {
+  const ways: readonly ((character: string) => string)[] = [
+    character => character,
+    character => JSON.stringify(character).slice(1, -1),
+    character =>
+      character.replace(
+        /./gs,
+        unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`,
+      ),
+    character => (character === '/' ? '\\/' : character),
+    character => (character.isWellFormed() ? encodeURIComponent(character) : character),
+    percentEncoded,
+  ];
+  // What stands for itself could begin an escape of another kind.
+  const secret = fc
+    .string({ unit: 'binary', minLength: 8, maxLength: 40 })
+    .filter(text => !/[%\\+]/.test(text));
+  fc.assert(
+    fc.property(secret, fc.array(fc.nat(ways.length - 1), { minLength: 1 }), (text, choices) => {
+      const shown = [...text]
+        .map((one, index) => (/[a-z0-9]/i.test(one) ? one : ways[choices[index % choices.length]!]!(one)))
+        .join('');
+      expect(createRedactor([text])(`no: <${shown}>`)).toBe('no: <***>');
+    }),
+  );
+});
