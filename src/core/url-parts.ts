@@ -39,8 +39,3 @@ export const toQueryValue = encodeExcept(/^[\w.~!$'()*+,;:@/?-]$/);
 
 /** A setting that ends a path or a query, and may go on with more of it: `_doc?refresh=true`, `falco&rp=weekly`. */
 export const toUrlTail = encodeExcept(/^[\w.~!$&'()*+,;=:@/?-]$/);
-
-/** The forms that a secret has in an address, and where the other side has taken it from there. */
-export function urlForms(secret: string): string[] {
-  return [...new Set([secret, toQueryValue(secret), percentDecoded(secret)])];
-}

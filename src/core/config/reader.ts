@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import { type KeyMeta, keyMeta } from '../keys.ts';
 import { addressUserInfo, MASK, maskAddress, userInfo } from '../redact.ts';
 import { formatDuration, formatSize } from '../units.ts';
-import { urlForms } from '../url-parts.ts';
 import { nearest } from './nearest.ts';
 import type { Problems } from './problems.ts';
 import {
@@ -136,7 +135,7 @@ function noteSecrets(tree: Tree, meta: KeyMeta | undefined, secrets: Set<string>
     // The chart keeps whole addresses in files: without their user and password they are no secret.
     const isAddress = (part: string) => meta?.userInfo === true && part === leaf.value;
     if (texts) for (const part of leaf.hidden ?? []) if (!isAddress(part)) secrets.add(part);
-    if (meta?.secret && leaf.value !== null) for (const form of urlForms(leaf.source)) secrets.add(form);
+    if (meta?.secret && leaf.value !== null) secrets.add(leaf.source);
   };
   const walk = (inner: Tree): void => {
     if (inner.kind === 'leaf') visit(inner);
@@ -153,7 +152,7 @@ function maskValue(value: unknown, meta: KeyMeta | undefined, secrets: Set<strin
   if (!meta?.secret) return value;
   const mask = (text: string) => {
     // Also parts of `name:value` text, which were one text when the secrets were noted.
-    for (const form of urlForms(text)) if (form !== '') secrets.add(form);
+    if (text !== '') secrets.add(text);
     return text === '' ? '' : MASK;
   };
   if (typeof value === 'string') return mask(value);

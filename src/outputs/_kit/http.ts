@@ -18,7 +18,6 @@ import {
 import { PermanentError, RetriableError } from '../../core/errors.ts';
 import { verdict as judge } from '../../core/http/verdict.ts';
 import { keyMeta } from '../../core/keys.ts';
-import { urlForms } from '../../core/url-parts.ts';
 import { withStatus } from './answer.ts';
 import { messageTemplate, templateProblems } from './message.ts';
 
@@ -244,7 +243,7 @@ function secretTexts(keys: z.ZodRawShape, config: Record<string, unknown>): stri
   return Object.entries(keys).flatMap(([key, schema]) => {
     const meta = keyMeta(schema as z.ZodType);
     const value = config[key];
-    if (meta?.secret) return textsOf(value).flatMap(urlForms);
+    if (meta?.secret) return textsOf(value);
     if (meta?.shape && typeof value === 'object' && value !== null) {
       return secretTexts(meta.shape, value as Record<string, unknown>);
     }
