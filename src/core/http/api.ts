@@ -169,7 +169,7 @@ function alertsHandler(options: AppOptions, pages: Turns): Handler {
   let followers = 0;
   return async (request, response) => {
     const query = parseAlertQuery(paramsOf(request), Date.now());
-    const signal = signalOf(options, response);
+    const signal = query.follow ? followedBy(request, options, response) : signalOf(options, response);
     if (!query.follow) await turn(pages, response);
     await expectReadable(backend, signal);
     if (!query.follow) {
@@ -230,6 +230,16 @@ function signalOf({ stopping }: AppOptions, response: Response): AbortSignal {
   const left = new AbortController();
   response.once('close', () => left.abort());
   return AbortSignal.any([stopping, left.signal]);
+}
+
+/** Also aborted when the client ends its side: who has left is not told from who listens on, and this answer has no end. */
+function followedBy({ socket }: Request, options: AppOptions, response: Response): AbortSignal {
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  if (socket.readableEnded) end();
+  socket.once('end', end);
+  response.once('close', () => socket.off('end', end));
+  return AbortSignal.any([ended.signal, signalOf(options, response)]);
 }
 
 function send(response: Response, value: unknown, status = 200): void {

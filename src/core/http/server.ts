@@ -74,8 +74,6 @@ class TiercelServer implements HttpServer {
   /** Connections that no request has come over yet. */
   readonly #unused = new Set<Socket>();
   readonly #handshakes = new Handshakes();
-  /** Connections that something else than alerts was asked for over. */
-  readonly #pages = new WeakSet<Socket>();
   #servers: Server[] = [];
   #tlsWatch: { close(): void } | undefined;
   #plainPlaces: ReadonlySet<Place> = new Set();
@@ -169,8 +167,6 @@ class TiercelServer implements HttpServer {
       connected: socket => {
         this.#unused.add(socket);
         socket.once('close', () => this.#unused.delete(socket));
-        // An answer that follows the log would go on for ever when its reader has gone.
-        socket.once('end', () => this.#pages.has(socket) && socket.end());
       },
       fast: served('/') === '/' ? this.#fast : undefined,
     });
@@ -195,7 +191,6 @@ class TiercelServer implements HttpServer {
       return;
     }
     if (expectsContinue) response.writeContinue();
-    this.#pages.add(request.socket);
     if (place === undefined) {
       sendText(response, 404, '404 page not found\n');
       return;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sealAlert } from '../../../src/core/alert.ts';
@@ -156,6 +157,14 @@ describe('alerts', () => {
     leave(response);
   });
 
+  it('are not followed any more by who has ended its side', async () => {
+    const socket = connect({ port: rig.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.write('GET /api/v1/alerts?follow=true HTTP/1.1\r\nHost: a\r\n\r\n');
+    await once(socket, 'data');
+    socket.end();
+    await once(socket.resume(), 'close');
+  });
+
   it('are followed at the pace of the reader, without limit in number', async () => {
     const big = make({ output: 'x'.repeat(50_000) });
     for (let i = 0; i < 400; i++) rig.backend.append([big]);
@@ -265,6 +274,23 @@ describe('dead letters', () => {
 });
 
 describe('changing', () => {
+  it('has its answer even when the sender has ended its side behind the request', async () => {
+    const reached = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    rig.backend.onReload = () => {
+      reached.resolve();
+      return gate.promise;
+    };
+    const socket = connect({ port: rig.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.write('POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n');
+    await reached.promise;
+    socket.end();
+    setTimeout(gate.resolve, 50);
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toContain('{"reloaded":true}');
+    await once(socket, 'close');
+  });
+
   it('replays a piece of the log', async () => {
     const since = Date.now() - 1000;
     expect((await send('POST', '/replay', { output: 'slack', since, until: since + 5 })).status).toBe(202);

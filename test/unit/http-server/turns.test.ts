@@ -47,6 +47,16 @@ const statuses = (count: number, path: (index: number) => string) =>
   Promise.all(Array.from({ length: count }, (_, index) => call(rig.url + path(index)))).then(answers =>
     answers.map(({ status }) => status),
   );
+/** All that comes over a connection until it has closed. */
+const textOf = async (socket: Socket) => {
+  let text = '';
+  socket.on('data', chunk => {
+    text += chunk;
+  });
+  socket.on('error', () => {});
+  await once(socket, 'close');
+  return text;
+};
 const fakeTimers = () => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 
 test('eight pages of alerts and dead letters are made at once, the others wait and come', async () => {
@@ -126,4 +136,23 @@ test('who leaves makes room', async () => {
   await expect.poll(() => working).toBe(9);
   release();
   expect((await late).status).toBe(200);
+});
+
+test('who has ended its side makes room for those that wait, and has its answer where none does', async () => {
+  const answers: Promise<string>[] = [];
+  for (let i = 0; i < 8; i++) {
+    const socket = connect({ port: rig.port, host: '127.0.0.1', allowHalfOpen: true });
+    sockets.push(socket);
+    answers.push(textOf(socket));
+    socket.end('GET /api/v1/alerts HTTP/1.1\r\nHost: a\r\n\r\n');
+  }
+  await expect.poll(() => working).toBe(8);
+  await sleep(50);
+  const late = call(`${rig.url}/api/v1/alerts`);
+  await expect.poll(() => working).toBe(9);
+  release();
+  expect((await late).status).toBe(200);
+  const [gone, ...others] = await Promise.all(answers);
+  expect(gone).toBe('');
+  for (const answer of others) expect(answer).toContain('"items":[]');
 });
