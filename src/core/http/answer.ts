@@ -31,6 +31,14 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
   response.end(text);
 }
 
+/**
+ * Ends an answer, whose head tells its length, once all of it has gone out: node:http takes the connection of one that has
+ * been ended for idle, and a stop would cut it off.
+ */
+export function endWhole(response: ServerResponse, text: string): void {
+  response.write(text, () => response.end());
+}
+
 // How long, and how much of, a body that nobody wants is read.
 const LINGER_MS = 2000;
 const LINGER_BYTES = 64 * 2 ** 20;

@@ -1,5 +1,6 @@
 /** The API under /api/v1, see docs/api.md. Reading wants what the ingest wants, changing the admin token. */
 import express, { type NextFunction, type Request, type Response, Router } from 'express';
+import { endWhole } from './answer.ts';
 import type { AppOptions } from './app-options.ts';
 import { expectReadable, follow, readNewest } from './history.ts';
 import { readLetters, removeLetters } from './letters.ts';
@@ -247,5 +248,10 @@ function send(response: Response, value: unknown, status = 200): void {
 }
 
 function sendText(response: Response, json: string, status = 200): void {
-  response.status(status).set({ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }).send(json);
+  response.writeHead(status, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Cache-Control': 'no-store',
+    'Content-Length': Buffer.byteLength(json),
+  });
+  endWhole(response, json);
 }

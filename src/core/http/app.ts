@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { testDraft } from '../test-alert.ts';
-import { sendEarly, sendText } from './answer.ts';
+import { endWhole, sendEarly, sendText } from './answer.ts';
 import { createApi } from './api.ts';
 import type { AppOptions } from './app-options.ts';
 import { Turns } from './turns.ts';
@@ -24,7 +24,7 @@ export function createApp(options: AppOptions): (request: IncomingMessage, respo
     }
     const { contentType, text } = await backend.metrics();
     response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(text) });
-    response.end(text);
+    endWhole(response, text);
   });
   app.post('/test', senderOnly(options), (request, response) => {
     ingest.takeTest(request, response, testDraft(Date.now()));

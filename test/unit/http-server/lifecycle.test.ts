@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { sealAlert } from '../../../src/core/alert.ts';
+import { parseAlert } from '../../../src/core/parse.ts';
 import { alertText, buildServer, call, post, type Rig, serverConfig, startServer } from './support.ts';
 
 let rig: Rig | undefined;
@@ -53,6 +56,24 @@ describe('closing', () => {
     await closed;
     expect(rig.accepted).toBe(1);
     agent.destroy();
+  });
+
+  it.each(['/metrics', '/api/v1/alerts'])('lets a slow reader have all of %s', async path => {
+    rig = await startServer();
+    const output = 'x'.repeat(12_000_000);
+    rig.backend.append([sealAlert(parseAlert(alertText({ output })).draft!)]);
+    rig.backend.metrics = async () => ({ contentType: 'text/plain', text: output });
+    const request = http.get(rig.url + path, { agent: false });
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    const closed = rig.server.close(10_000);
+    await sleep(150);
+    let length = 0;
+    response.on('data', chunk => {
+      length += chunk.length;
+    });
+    await once(response, 'end');
+    expect(length).toBe(Number(response.headers['content-length']));
+    await closed;
   });
 
   it('does not wait for idle connections', async () => {
