@@ -8,3 +8,11 @@ export function visible(text: string): string {
     char => `\\x${char.codePointAt(0)!.toString(16).padStart(2, '0')}`,
   );
 }
+
+/** The same for a line of log, where JSON has escaped some of them already: what is JSON stays so, and says the same. */
+export function visibleLine(line: string): string {
+  return line.replace(
+    /[\x7f-\x9f\p{Bidi_Control}\u2028\u2029]/gu,
+    char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

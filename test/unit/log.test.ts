@@ -28,6 +28,19 @@ describe('a JSON line', () => {
     expect(Date.parse(parsed()[0].time)).not.toBeNaN();
   });
 
+  it.each(['json', 'pretty'] as const)(
+    'as %s has no control character and no mark that could pass for another line',
+    format => {
+      const { log, lines } = logger({ format });
+      const hostile = '\u009b2J\u0085\u2028\u2029\u202e\u007f\u001b[2J\n{}';
+      log.warn({ rule: hostile, deep: [{ [hostile]: hostile }] }, 'refused: \u009b2J\u2028');
+      const text = lines.join('');
+      expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u);
+      expect(text).toContain('\\u009b2J\\u0085\\u2028');
+      if (format === 'json') expect(JSON.parse(text)).toMatchObject({ rule: hostile });
+    },
+  );
+
   it('masks secrets in the message, in fields, and in errors with their causes', () => {
     const { log, lines, parsed } = logger();
     const cause = new TypeError(`because of ${SECRET}`);
