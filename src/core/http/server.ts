@@ -184,7 +184,7 @@ class TiercelServer implements HttpServer {
     this.#unused.delete(request.socket);
     // Its sender has to send it again, so it must not be taken.
     if (isEnding(request.socket)) return;
-    if (this.#closing) response.shouldKeepAlive = false;
+    if (this.#stopping.signal.aborted) response.shouldKeepAlive = false;
     const place = served(this.#arrive(request));
     if (place === '/' && request.method === 'POST') {
       this.#ingest.handle(request, response, expectsContinue);

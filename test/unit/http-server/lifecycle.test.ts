@@ -76,6 +76,20 @@ describe('closing', () => {
     await closed;
   });
 
+  it('tells the sender of a request that is half there to close the connection behind its answer', async () => {
+    rig = await startServer();
+    const [socket, body] = [connect(rig.port, '127.0.0.1'), alertText()];
+    socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`);
+    await sleep(50);
+    const closed = rig.server.close(10_000);
+    socket.write(body.slice(9));
+    const [answer] = await once(socket, 'data');
+    expect(String(answer).split('\r\n')).toEqual(
+      expect.arrayContaining(['HTTP/1.1 200 OK', 'Connection: close']),
+    );
+    await closed;
+  });
+
   it('does not wait for idle connections', async () => {
     rig = await startServer();
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
