@@ -8,7 +8,8 @@ import { Pump } from './pump.ts';
 import type { Replayable } from './replay.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
-const CLOSE_TIMEOUT_MS = 5_000;
+/** How long an output may take to close: what the grace time leaves of it, and no less than the second. */
+const [MAX_CLOSE_MS, MIN_CLOSE_MS] = [5_000, 1_000];
 
 /** One output at work, from its opening to its close: its pump, its replays one after the other, its status. */
 export class OutputWorker {
@@ -63,17 +64,19 @@ export class OutputWorker {
   }
 
   async #stop(graceMs: number): Promise<void> {
+    const { clock, consumer } = this.#options;
+    const deadline = clock.monotonic() + graceMs;
     this.#life.abort();
     await this.#pump.halt(graceMs);
-    this.#options.consumer.close();
-    await this.#closeOutput();
+    consumer.close();
+    await this.#closeOutput(Math.min(MAX_CLOSE_MS, Math.max(MIN_CLOSE_MS, deadline - clock.monotonic())));
     this.#closed = true;
   }
 
-  async #closeOutput(): Promise<void> {
+  async #closeOutput(limitMs = MAX_CLOSE_MS): Promise<void> {
     const limit = new AbortController();
     try {
-      await Promise.race([this.#output?.close?.(), pause(CLOSE_TIMEOUT_MS, limit.signal)]);
+      await Promise.race([this.#output?.close?.(), pause(limitMs, limit.signal)]);
     } catch (error) {
       this.#options.log.warn(
         { output: this.#id, error: toFailure(error, this.#options.mask).message },

@@ -125,6 +125,21 @@ describe('stop', () => {
     expect(worker.status().state).toBe('stopped');
   });
 
+  test('takes hardly longer than the grace time, though the output neither sends nor closes', async () => {
+    const far = new FarEnd(hang);
+    far.close = hang;
+    const { worker, append } = makeWorker(far);
+    worker.start();
+    await append('a');
+    await pass(0);
+    let isStopped = false;
+    void worker.stop(2_000).then(() => {
+      isStopped = true;
+    });
+    await pass(3_001);
+    expect(isStopped).toBe(true);
+  });
+
   test('can be asked for twice', async () => {
     const far = new FarEnd();
     const { worker } = makeWorker(far);
