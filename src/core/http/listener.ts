@@ -165,6 +165,11 @@ function refuseConnection(
     socket.destroy();
     return;
   }
+  // Opened ahead and never used: what is said to it, a proxy would take for the answer to its first request.
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) {
+    socket.destroy();
+    return;
+  }
   // Node's own name for the response that a connection is at: what is half sent must not be written into.
   const current = (socket as { _httpMessage?: ServerResponse })._httpMessage;
   const isBehindRequest = current?.req.complete && !current.headersSent;

@@ -235,6 +235,12 @@ describe('slow and greedy senders', () => {
     expect((await post(rig.url, alertText())).status).toBe(200);
   });
 
+  it('a connection that was opened ahead and never used ends without a word', async () => {
+    rig = await startServer({ requestTimeoutMs: 200 });
+    expect(await raw(rig.port)).toBe('');
+    expect([rig.refused, rig.logged]).toEqual([[], []]);
+  });
+
   it('a second request that stalls on a used connection is 408 too', async () => {
     rig = await startServer({ requestTimeoutMs: 200 });
     const body = alertText();

@@ -95,6 +95,25 @@ it('tells of plain HTTP that comes to it', async () => {
   ]);
 });
 
+it('a connection that is never used behind its handshake ends without a word, one that stalls is 408', async () => {
+  rig = await startServer({ tls: tls(), requestTimeoutMs: 500 });
+  const said = async (text: string) => {
+    const socket = connect({ port: rig!.port, host: '127.0.0.1', rejectUnauthorized: false });
+    let answer = '';
+    socket.on('data', chunk => {
+      answer += chunk;
+    });
+    socket.write(text);
+    await once(socket, 'close');
+    return answer;
+  };
+  expect(await Promise.all([said(''), said('POST / HT')])).toEqual([
+    '',
+    expect.stringMatching(/^HTTP\/1\.1 408 /),
+  ]);
+  expect(rig.refused).toEqual(['timeout']);
+});
+
 describe('a client that never ends its handshake', () => {
   /** Connected, and known to the server: a later connection has been served. */
   async function silentClient(...said: Buffer[]) {
