@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { RawServer } from '../support/raw-server.ts';
 import { freePort } from '../support/services/process.ts';
 import { numbered, Sink, TestDaemon, until } from './support.ts';
 
@@ -39,6 +40,27 @@ test('a sender that does not finish its request takes no time from the tries in 
   // The next try begins right after the one before: at any moment there is one to be cut off.
   expect(sink.received.size).toBeLessThan(12);
   expect(cutOff).toBe(0);
+});
+
+test('the process ends once it has stopped, whatever client libraries still have open', async () => {
+  // Takes connections, and never says a word.
+  const mute = await RawServer.listen(socket => void socket.resume());
+  const daemon = new TestDaemon();
+  cleanups.push(
+    () => daemon.remove(),
+    () => mute.close(),
+  );
+  await daemon.start({
+    stan: { hostport: `nats://127.0.0.1:${mute.port}`, clusterid: 'a', clientid: 'b' },
+    shutdown: { grace: '500ms' },
+  });
+  await daemon.post(numbered(1));
+  await until('a try is under way', () => mute.sockets.length > 0);
+  const ended = daemon.end();
+  await until('the daemon has stopped', () => daemon.logs.includes('"message":"stopped"'));
+  const stoppedAt = performance.now();
+  expect(await ended).toBe(0);
+  expect(performance.now() - stoppedAt).toBeLessThan(2_000);
 });
 
 test('whoever ends `npm start` ends the daemon', async () => {

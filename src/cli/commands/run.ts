@@ -19,9 +19,8 @@ export async function runDaemon(options: { configFile?: string }, { env }: Conte
   if (reload.asked) onHangUp();
   await stop;
   await daemon.stop();
-  // Who has the standard output and does not read it would keep the process for ever.
-  if (process.stdout.writableLength > 0) process.exit(EXIT.ok);
-  return EXIT.ok;
+  // What a client library still has open would keep the process, and who does not read the standard output for ever.
+  process.exit(EXIT.ok);
 }
 
 /** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
