@@ -4,6 +4,7 @@
 import type { Alert, Priority } from '../../core/contract.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { parseInstant, ZERO_TIME } from '../../core/template/time.ts';
+import { jsonBytes } from '../_kit/fit.ts';
 import { toGoText } from '../_kit/go-text.ts';
 import { byCodeUnit, truncateBytes } from '../_kit/text.ts';
 
@@ -12,6 +13,7 @@ const MAX_REPORT_BYTES = 1_000_000;
 /** So that one alert does not take the room of hundreds. */
 const MAX_MESSAGE_BYTES = 32_768;
 const MAX_PROPERTY_BYTES = 8_192;
+const MAX_PROPERTIES_BYTES = 131_072;
 
 /** From mild to grave. */
 const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'] as const;
@@ -56,7 +58,7 @@ export function toResult(alert: Alert, namespace: string): JsonObject {
   return {
     source: 'Falco',
     policy: alert.source,
-    rule: alert.rule,
+    rule: truncateBytes(alert.rule, MAX_PROPERTY_BYTES),
     category: 'SI - System and Information Integrity',
     severity,
     timestamp: { seconds, nanos },
@@ -70,7 +72,7 @@ export function toResult(alert: Alert, namespace: string): JsonObject {
 function subjectOf({ outputFields }: Alert, namespace: string): JsonObject | undefined {
   const field = (name: string) => {
     const value = outputFields[name];
-    return typeof value === 'string' ? value : '';
+    return typeof value === 'string' ? truncateBytes(value, MAX_PROPERTY_BYTES) : '';
   };
   const place = { ...(namespace !== '' && { namespace }) };
   const pod = field('k8s.pod.name');
@@ -80,12 +82,18 @@ function subjectOf({ outputFields }: Alert, namespace: string): JsonObject | und
   return kind === '' || name === '' ? undefined : { kind, ...place, name, apiVersion: 'v1' };
 }
 
+/** The output fields by name, those that there is room for. */
 function propertiesOf({ outputFields }: Alert): JsonObject {
-  return Object.fromEntries(
-    Object.keys(outputFields)
-      .sort(byCodeUnit)
-      .map(name => [name, truncateBytes(toGoText(outputFields[name]!), MAX_PROPERTY_BYTES)]),
-  );
+  const properties: Record<string, string> = {};
+  let room = MAX_PROPERTIES_BYTES;
+  for (const name of Object.keys(outputFields).sort(byCodeUnit)) {
+    const value = truncateBytes(toGoText(outputFields[name]!), MAX_PROPERTY_BYTES);
+    const size = jsonBytes(name) + jsonBytes(value) + ':,'.length;
+    if (size > room) continue;
+    room -= size;
+    properties[name] = value;
+  }
+  return properties;
 }
 
 /** An empty report. */

@@ -293,6 +293,16 @@ describe('a full report', () => {
     expect(rulesAt(OF_CLUSTER)).toEqual(['1', '4']);
   });
 
+  test('keeps its results whatever one alert holds', async () => {
+    const send = await open();
+    await send([of('1', 'Critical'), of('2', 'Debug')]);
+    const fields = Array.from({ length: 500 }, (_, at) => [`f${at}`, '\u0001'.repeat(9_000)]);
+    const long = 'é'.repeat(1_000_000);
+    await send([alert(`3${long}`, { ...Object.fromEntries(fields), 'k8s.pod.name': long, z: 'small' })]);
+    expect(rulesAt(OF_CLUSTER)!.map(rule => rule[0])).toEqual(['1', '2', '3']);
+    expect(JSON.stringify(stored.get(OF_CLUSTER)!.results[2])).toContain('"z":"small"');
+  });
+
   test('stays below what etcd takes', async () => {
     const send = await open();
     const big = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`f${at}`, 'é'.repeat(10_000)]));
