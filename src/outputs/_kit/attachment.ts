@@ -27,7 +27,9 @@ export interface AttachmentStyle {
 /** A message with the alert attached, below a headline when there is one; what is undefined is not sent. */
 export function toAttached(alert: Alert, style: AttachmentStyle, headline: string) {
   const { username, icon, channel, footer, outputformat, maxHeadline = MAX_TEXT } = style;
-  const shown = truncate(alert.output, MAX_TEXT);
+  // A message without text and fields is refused: api.slack.com/methods/chat.postMessage#errors, `no_text`.
+  const lone = outputformat === 'text' && headline === '' ? alert.rule : '';
+  const shown = truncate(alert.output || lone, MAX_TEXT);
   const attachment = {
     fallback: shown,
     color: COLORS[alert.priority],

@@ -178,6 +178,13 @@ describe('Slack', () => {
     expect(attachments[0]).toHaveProperty('fields');
   });
 
+  test('an alert without a text shows its rule where nothing else is shown', async () => {
+    for (const chat of [slack, mattermost]) {
+      const body = await sent(chat, { output: '' }, { outputformat: 'text' });
+      expect(JSON.parse(body).attachments[0]).toMatchObject({ text: 'R', fallback: 'R' });
+    }
+  });
+
   test('a refusal inside a 200 is one, for good or for now by its code', async () => {
     expect(await failure(slack, 'ok')).toBeUndefined();
     const refused = await failure(slack, '{"ok":false,"error":"channel_not_found"}');
