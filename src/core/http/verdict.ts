@@ -75,12 +75,17 @@ export function retryAfterMs(response: HttpResponse, now: number): number | unde
   const asked = valuesOf(response, 'retry-after').filter(text => text !== '');
   if (asked.length > 0) {
     // The far side's clock and ours need not agree.
-    const since = dateIn(valuesOf(response, 'date')[0]) ?? now;
+    const since = answeredAt(response) ?? now;
     const waits = asked.map(text => waitMs(text, since)).filter(wait => wait !== undefined);
     return waits.length > 0 ? Math.max(...waits) : undefined;
   }
   const inBody = response.status === 429 ? /"retry_after"\s*:\s*"?(\d+(?:\.\d+)?)/.exec(response.body) : null;
   return inBody ? Number(inBody[1]) * 1000 : undefined;
+}
+
+/** When an answer was given, by the clock of the far side, in milliseconds since the epoch; undefined when it does not tell. */
+export function answeredAt(response: HttpResponse): number | undefined {
+  return dateIn(valuesOf(response, 'date')[0]);
 }
 
 function valuesOf({ headers }: HttpResponse, name: string): string[] {

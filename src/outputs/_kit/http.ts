@@ -22,7 +22,7 @@ import { withStatus } from './answer.ts';
 import { messageTemplate, templateProblems } from './message.ts';
 
 /** Throws unless an answer means that the far side has accepted: what the status says, as one of our errors. */
-export { excerptOf, retryAfterMs, verdict as judge } from '../../core/http/verdict.ts';
+export { answeredAt, excerptOf, retryAfterMs, verdict as judge } from '../../core/http/verdict.ts';
 
 /** A request as an output describes it. */
 export interface HttpMessage {

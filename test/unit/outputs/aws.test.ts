@@ -318,6 +318,30 @@ test('the signature covers what a template and custom headers make of the reques
   expect(headers.authorization).toBe(again.headers.authorization);
 });
 
+test('a wrong clock costs one try: requests are signed by that of the service', async () => {
+  const { output } = await openAgainst(sqs as OutputDefinition, sink);
+  const send = () => failureOf(output.send([early], { signal: patience(), attempt: 1 }));
+  const refusal = '{"__type":"com.amazon.coral.service#InvalidSignatureException"}';
+  const at = (date: string) => always(400, refusal, { date });
+  for (const reply of [at('Sat, 31 Jan 2026 12:03:00 GMT'), at('Sat, 31 Jan 2026 14:30:00 GMT')]) {
+    sink.reply = reply;
+    expect(await send()).toMatchObject({ name: 'RetriableError', reason: 'auth' });
+  }
+  sink.reply = always(200, '{}', { date: 'Sat, 31 Jan 2026 14:30:01 GMT' });
+  await send();
+  // Ours was set right.
+  sink.reply = at('Sat, 31 Jan 2026 12:00:00 GMT');
+  await send();
+  await send();
+  expect(sink.requests.map(({ headers }) => headers['x-amz-date'])).toEqual([
+    '20260131T120000Z',
+    '20260131T120000Z',
+    '20260131T143000Z',
+    '20260131T143000Z',
+    '20260131T120000Z',
+  ]);
+});
+
 test('asking whose credentials these are holds nothing up', async () => {
   vi.stubEnv('AWS_ENDPOINT_URL_STS', 'http://sts.test');
   const asked = Promise.withResolvers<Received>();

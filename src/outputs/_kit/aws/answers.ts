@@ -2,7 +2,7 @@
 import type { HttpResponse } from '../../../core/contract.ts';
 import { type FailureReason, PermanentError, RetriableError } from '../../../core/errors.ts';
 import { answeredObject } from '../answer.ts';
-import { judge, retryAfterMs } from '../http.ts';
+import { answeredAt, judge, retryAfterMs } from '../http.ts';
 
 // Names of errors common to the services, and those of the services used here:
 // docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html, docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html.
@@ -30,6 +30,20 @@ const KEY_ENDED =
 /** Whether a refusal says that other keys are needed than those it was signed with. */
 export function isKeyEnded(response: HttpResponse): boolean {
   return response.status >= 400 && KEY_ENDED.test(errorCode(response));
+}
+
+/** Signatures hold for five minutes before and after (with S3 fifteen); a clock that is nearly as far off is wrong as well. */
+const MAX_SKEW_MS = 4 * 60_000;
+
+/**
+ * How far the clock of the service is ahead of ours, in milliseconds, by an answer that refuses who asks; 0 where it is
+ * near enough. Undefined for an answer that says nothing of it. The SDKs sign by that clock then, too.
+ */
+export function clockSkew(response: HttpResponse, now: number): number | undefined {
+  const theirs = answeredAt(response);
+  if (theirs === undefined || response.status < 400) return undefined;
+  if (failureOf(errorCode(response), '')?.reason !== 'auth') return undefined;
+  return Math.abs(theirs - now) < MAX_SKEW_MS ? 0 : theirs - now;
 }
 
 /** The name of the error in an answer: header, JSON or XML; empty when there is none. */

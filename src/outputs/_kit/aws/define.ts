@@ -16,7 +16,7 @@ import { PermanentError } from '../../../core/errors.ts';
 import { type Batching, batchingLimits } from '../batching.ts';
 import { sendParts, untilAborted } from '../settle.ts';
 import { openTokenService } from '../token-service.ts';
-import { isKeyEnded, judgeAws } from './answers.ts';
+import { clockSkew, isKeyEnded, judgeAws } from './answers.ts';
 import { ambientRegion, keySource } from './credentials.ts';
 import { logIdentity } from './identity.ts';
 import { type AwsSettings, awsKeys, keyProblems } from './settings.ts';
@@ -123,12 +123,18 @@ async function openAws<K extends z.ZodRawShape>(
   const keys = await keySource(settings, region, clock.now);
   /** Those used last: no answer may show them. */
   let used: AwsKeys | undefined;
+  /** By how much the clock that signatures go by is ahead of ours. */
+  let skewMs = 0;
   const signer = (name: string) => async (unsigned: HttpRequest, until: Cancellation) => {
     used = await untilAborted(keys.get(), until);
-    return signRequest(unsigned, used, { region, service: name }, clock.now());
+    return signRequest(unsigned, used, { region, service: name }, clock.now() + skewMs);
   };
   const sign = signer(service);
-  const send: AwsSend = (message, signal) => host.http.send({ ...message, sign }, signal);
+  const send: AwsSend = async (message, signal) => {
+    const response = await host.http.send({ ...message, sign }, signal);
+    skewMs = clockSkew(response, clock.now()) ?? skewMs;
+    return response;
+  };
   const context = () => ({ region, now: clock.now() });
   const closing = new AbortController();
   await definition.prepare?.(config, send, context());
