@@ -4,8 +4,11 @@ import { truncateBytes } from '../_kit/text.ts';
 
 /** Longest string: docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol, "Data types and format". */
 const MAX_FIELD_BYTES = 64_000;
-/** Measurement, tags and their names together: `MaxKeyLength` of github.com/influxdata/influxdb, models/points.go. */
-const MAX_KEY_BYTES = 65_535;
+/**
+ * Measurement, tags and their names together: `MaxKeyLength` of github.com/influxdata/influxdb, models/points.go. Four
+ * bytes and the name of the field count, too (`seriesKeySize`).
+ */
+const MAX_KEY_BYTES = 65_535 - 4 - 'value'.length;
 const MAX_TAG_BYTES = 2_048;
 
 const toOneLine = (text: string) => truncateBytes(text, MAX_TAG_BYTES).replace(/[\r\n]+/g, '_');

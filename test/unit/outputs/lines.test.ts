@@ -70,6 +70,14 @@ describe('InfluxDB', () => {
     );
   });
 
+  test('a point has as many tags as its key has room for, that of its field included', () => {
+    const small = Array.from({ length: 9_000 }, (_, at): [string, string] => [`f${at}`, 'x']);
+    const [key] = toLine(alert(Object.fromEntries(small))).split(' ');
+    const size = Buffer.byteLength(key!) + 4 + 'value'.length;
+    expect(size).toBeLessThanOrEqual(65_535);
+    expect(size).toBeGreaterThan(65_520);
+  });
+
   test('points that are written together have the times of their alerts, in the unit asked for', () => {
     const config = definition.keys.parse({ hostport: 'http://influx.test', precision: 'ms' });
     const timesOf = (alerts: ReturnType<typeof alert>[], timestamp = false) =>
