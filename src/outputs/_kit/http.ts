@@ -79,7 +79,8 @@ export interface HttpOutputDefinition<K extends z.ZodRawShape> {
   /** Signs the request just before it goes out. `now` is in milliseconds since the epoch. */
   sign?(request: HttpRequest, config: Config<K>, now: number): HttpRequest;
   /**
-   * For services that hide a status in the body of a 2xx: what the answer is judged by. Undefined for the answer's own.
+   * For services that hide a status in the body of a 2xx or a 400: what the answer is judged by. Undefined for the
+   * answer's own.
    */
   status?(response: HttpResponse): number | undefined;
   /**
@@ -201,7 +202,7 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
   }
 
   #uncovered(response: HttpResponse): HttpResponse {
-    const covered = response.status >= 200 && response.status < 300;
+    const covered = (response.status >= 200 && response.status < 300) || response.status === 400;
     const status = covered ? this.#definition.status?.(response) : undefined;
     return status === undefined ? response : withStatus(response, status);
   }

@@ -1,4 +1,5 @@
 import { flag, secretUrl } from '../../core/keys.ts';
+import { answeredObject } from '../_kit/answer.ts';
 import { icon, messageformat, outputformat } from '../_kit/chat.ts';
 import { defineHttpOutput } from '../_kit/http.ts';
 import { toMessage } from './message.ts';
@@ -21,5 +22,7 @@ export default defineHttpOutput({
     headers: { 'content-type': 'application/json' },
     json: toMessage(alert, config, headline),
   }),
+  // Too many requests are answered with a 400: help.zoho.com/portal/en/community/topic/zoho-cliq-api-rate-limit.
+  status: ({ body }) => (answeredObject(body).code === 'request_limit_exceeded' ? 429 : undefined),
   example: { webhookurl: 'https://cliq.example/api/v2/channelsbyname/alerts/message?zapikey=key' },
 });

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { OutputDefinition } from '../../../src/core/contract.ts';
 import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
+import cliq from '../../../src/outputs/cliq/index.ts';
 import discord from '../../../src/outputs/discord/index.ts';
 import googlechat from '../../../src/outputs/googlechat.ts';
 import mattermost from '../../../src/outputs/mattermost.ts';
@@ -192,6 +193,18 @@ describe('Slack', () => {
     expect(refused!.message).toContain('channel_not_found');
     expect(await failure(slack, '{"ok":false,"error":"ratelimited"}')).toBeInstanceOf(RetriableError);
   });
+});
+
+test('Zoho Cliq says in a 400 that there were too many requests', async () => {
+  const refused = async (body: string) => {
+    sink.reply = always(400, body);
+    return failureOf(sent(cliq, {}));
+  };
+  const error = await refused(
+    '{"code":"request_limit_exceeded","message":"You have exceeded the URL throttle limits."}',
+  );
+  expect(error).toMatchObject({ name: 'RetriableError', reason: 'rate_limited' });
+  expect(await refused('{"code":"inputs_invalid"}')).toBeInstanceOf(PermanentError);
 });
 
 describe('Rocket.Chat', () => {
