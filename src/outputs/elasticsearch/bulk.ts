@@ -51,6 +51,14 @@ function toRefusal({ error }: JsonObject, status: number): Refusal | undefined {
 }
 
 /**
+ * Whether the state of the cluster is at fault, which passes: an index is blocked for writes while disks are full, and no
+ * new one can be made while there are too many shards (github.com/fluent/fluent-plugin-opensearch/issues/133).
+ */
+function isOfCluster({ type, reason }: Refusal): boolean {
+  return type === 'cluster_block_exception' || /\] maximum (\w+ )?shards open/.test(reason);
+}
+
+/**
  * The error for a document that was not stored.
  * @param response the answer that it came with
  */
@@ -64,8 +72,7 @@ export function toError(
   const own: HttpResponse = { ...response, status, body: type === '' ? response.body : `${type}: ${reason}` };
   // Its secrets are a method of the answer.
   own.secrets = () => response.secrets?.() ?? [];
-  // An index is blocked for writes while disks are full: that passes.
-  if (type === 'cluster_block_exception') {
+  if (isOfCluster(refusal)) {
     return new RetriableError(`answered ${status}: ${excerptOf(own, secrets)}`, { reason: 'server_error' });
   }
   try {

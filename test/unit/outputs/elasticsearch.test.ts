@@ -218,6 +218,23 @@ describe('a bulk request', () => {
     expect(await send(...three)).toBeInstanceOf(RetriableError);
   });
 
+  test.each([
+    [
+      'validation_exception',
+      '[2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;',
+    ],
+    [
+      'illegal_argument_exception',
+      '[2] total shards, but this cluster currently has [9]/[9] maximum shards open;',
+    ],
+  ])('goes again while the cluster has no room for a new index: %s', async (type, added) => {
+    const error = { type, reason: `Validation Failed: 1: this action would add ${added}` };
+    const { send } = await open(config, bulk(...three.map(() => ({ create: { status: 400, error } }))));
+    expect(await send(...three)).toBeInstanceOf(RetriableError);
+    const single = await open({}, { status: 400, body: { error, status: 400 } });
+    expect(await single.send(three[0]!)).toBeInstanceOf(RetriableError);
+  });
+
   test.each([{}, { errors: true, items: [] }, { errors: true, items: [null, {}, 1] }, 'a page'])(
     'goes again when the answer is %j',
     async body => {
