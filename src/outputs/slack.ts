@@ -18,7 +18,8 @@ const PASSING: Record<string, number> = {
 };
 
 /** Slack's API, and what speaks like it, says `"ok": false` with a code inside a 200. */
-function hiddenStatus({ body }: HttpResponse): number | undefined {
+function hiddenStatus({ status, body }: HttpResponse): number | undefined {
+  if (status >= 300) return undefined;
   const { ok, error } = answeredObject(body);
   return ok === false ? (PASSING[String(error)] ?? 400) : undefined;
 }

@@ -17,10 +17,12 @@ import { always, answer, HttpSink, type Reply } from '../support/http-sink.ts';
 /** Output → check → why it does not hold there. Only ever gets shorter. */
 const EXCEPTIONS: Record<string, Record<string, string>> = {};
 
-/** Statuses after which an output tries again though others would not: what is missing may still be put there. */
+/** Statuses after which an output tries again though others would not. */
 const LATER: Record<string, number[]> = {
-  // The definition of the reports, which a cluster gets from somewhere else.
+  // The definition of the reports, which a cluster may still get from somewhere else.
   policyreport: [404],
+  // Wavefront's word for too many points.
+  wavefront: [406],
 };
 
 const httpOutputs = outputs.filter(({ http }) => http === true);

@@ -78,10 +78,7 @@ export interface HttpOutputDefinition<K extends z.ZodRawShape> {
   client?(config: Config<K>, host: Host): HttpClient;
   /** Signs the request just before it goes out. `now` is in milliseconds since the epoch. */
   sign?(request: HttpRequest, config: Config<K>, now: number): HttpRequest;
-  /**
-   * For services that hide a status in the body of a 2xx or a 400: what the answer is judged by. Undefined for the
-   * answer's own.
-   */
+  /** For services that hide a status in the body or behind another one: what the answer is judged by. Undefined for its own. */
   status?(response: HttpResponse): number | undefined;
   /**
    * For services that answer 2xx with an error inside; other answers are judged by their status.
@@ -202,8 +199,7 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
   }
 
   #uncovered(response: HttpResponse): HttpResponse {
-    const covered = (response.status >= 200 && response.status < 300) || response.status === 400;
-    const status = covered ? this.#definition.status?.(response) : undefined;
+    const status = this.#definition.status?.(response);
     return status === undefined ? response : withStatus(response, status);
   }
 

@@ -29,8 +29,9 @@ export default defineHttpOutput({
       },
     };
   },
-  status(response) {
-    const { ok, error_code } = answeredObject(response.body);
+  status({ status, body }) {
+    if (status >= 300) return undefined;
+    const { ok, error_code } = answeredObject(body);
     if (ok !== false) return undefined;
     return typeof error_code === 'number' && error_code >= 400 ? error_code : 400;
   },
