@@ -515,6 +515,36 @@ describeWith('pods', missingHelm(), () => {
     expect(host.labelSelector.matchLabels).toEqual({ own: 'selector' });
   });
 
+  test('have labels and annotations that are texts, each once, whatever the values write', async () => {
+    const objects = await render({
+      set: [
+        'customLabels.team=42',
+        'customLabels.tier=a',
+        'podLabels.tier=b',
+        'podAnnotations.inject=false',
+        'nodeSelector.gpu=true',
+        'service.annotations.scrape=true',
+        'serviceAccount.annotations.number=12345678',
+        'persistence.annotations.backup=true',
+      ],
+    });
+    const { metadata, spec } = podOf(objects);
+    expect(metadata.labels).toMatchObject({ team: '42', tier: 'b' });
+    expect(metadata.annotations).toMatchObject({ inject: 'false' });
+    expect(spec.nodeSelector).toEqual({ gpu: 'true' });
+    for (const { metadata } of [...objects, ...workloadOf(objects).spec.volumeClaimTemplates]) {
+      const texts = Object.values({ ...metadata.labels, ...metadata.annotations });
+      expect(texts.filter(text => typeof text !== 'string')).toEqual([]);
+    }
+  });
+
+  test.each(['resources', 'service.labels', 'serviceAccount.annotations', 'podSecurityContext'])(
+    'come about without %s',
+    async path => {
+      expect(namesOf(await render({ set: [`${path}=null`] }))).toEqual(namesOf(await render()));
+    },
+  );
+
   test('leave one at a time, after a wait without a shell', async () => {
     const objects = await render();
     expect(only(objects, 'PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1 });

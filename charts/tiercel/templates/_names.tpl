@@ -50,6 +50,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end -}}
 
+{{/* Labels, annotations and the like: whoever writes a number or `true` there means the text, and nothing else is taken. */}}
+{{- define "tiercel.texts" -}}
+{{- $texts := dict -}}
+{{- range $name, $value := . -}}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $texts $name (include "tiercel.text" $value) }}{{ end -}}
+{{- end -}}
+{{- toYaml $texts -}}
+{{- end -}}
+
 {{/* The metadata of an object: dict "root" $ "name" ... "labels" map "annotations" map, "cluster" true for one without a namespace. */}}
 {{- define "tiercel.metadata" -}}
 {{- $annotations := mergeOverwrite (dict) (default dict .root.Values.customAnnotations) (default dict .annotations) -}}
@@ -59,10 +68,10 @@ namespace: {{ default .root.Release.Namespace .namespace }}
 {{- end }}
 labels:
 {{- $labels := mergeOverwrite (include "tiercel.labels" .root | fromYaml) (default dict .labels) }}
-{{ toYaml $labels | indent 2 }}
+{{ include "tiercel.texts" $labels | indent 2 }}
 {{- if $annotations }}
 annotations:
-{{ toYaml $annotations | indent 2 }}
+{{ include "tiercel.texts" $annotations | indent 2 }}
 {{- end }}
 {{- end -}}
 

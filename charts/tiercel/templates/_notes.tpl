@@ -49,7 +49,7 @@
 {{- if and $values.serviceMonitor.enabled (not $values.serviceMonitor.additionalProperties) (or $auth.token $auth.username $auth.path) }}
 - config.auth is set, and /metrics asks for it too: serviceMonitor.additionalProperties.authorization.
 {{- end }}
-{{- with dig "limits" "memory" "" $values.resources }}
+{{- with dig "limits" "memory" "" (default dict $values.resources) }}
 {{- if lt (include "tiercel.quantity" . | float64) 0x1p28 }}
 - resources.limits.memory is {{ . }}: less than 256Mi is too little for Tiercel.
 {{- end }}

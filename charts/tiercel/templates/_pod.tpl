@@ -8,19 +8,15 @@
 {{- $claim := and (eq (include "tiercel.kind" .) "StatefulSet") (not .Values.persistence.existingClaim) -}}
 metadata:
   labels:
-    {{- include "tiercel.labels" . | nindent 4 }}
-    {{- if .Values.config.azure }}
-    {{- if .Values.config.azure.workloadIdentityClientID }}
-    azure.workload.identity/use: "true"
+    {{- $labels := mergeOverwrite (include "tiercel.labels" . | fromYaml) (default dict .Values.podLabels) }}
+    {{- if (default dict .Values.config.azure).workloadIdentityClientID }}
+    {{- $_ := set $labels "azure.workload.identity/use" "true" }}
     {{- end }}
-    {{- end }}
-    {{- with .Values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "tiercel.texts" $labels | nindent 4 }}
   annotations:
     checksum/config: {{ include "tiercel.checksum" (dict "root" . "config" $config) }}
     {{- with .Values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
+    {{- include "tiercel.texts" . | nindent 4 }}
     {{- end }}
 spec:
   serviceAccountName: {{ include "tiercel.serviceAccountName" . }}
@@ -136,7 +132,7 @@ spec:
     {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
-    {{- toYaml . | nindent 4 }}
+    {{- include "tiercel.texts" . | nindent 4 }}
   {{- end }}
   {{- with .Values.tolerations }}
   tolerations:
