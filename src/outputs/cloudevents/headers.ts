@@ -1,5 +1,9 @@
 import type { Alert } from '../../core/contract.ts';
+import { truncateBytes } from '../_kit/text.ts';
 import { toRfc3339Utc } from '../_kit/times.ts';
+
+/** Servers take headers of 8 KiB or more in all, and answer 431 to others. What is cut here stands whole in the body. */
+const MAX_ATTRIBUTE = 1024;
 
 /** Attributes of the specification and of this output, which an extension cannot take. */
 export const TAKEN = new Set(
@@ -21,14 +25,19 @@ export function toHeaders(alert: Alert, config: { source: string; extensions: Re
     'ce-source': toHeaderValue(config.source),
     'ce-specversion': '1.0',
     'ce-priority': alert.priority,
-    'ce-rule': toHeaderValue(alert.rule),
-    'ce-eventsource': toHeaderValue(alert.source),
+    'ce-rule': toAttribute(alert.rule),
+    'ce-eventsource': toAttribute(alert.source),
   };
-  if (alert.hostname !== '') headers['ce-hostname'] = toHeaderValue(alert.hostname);
+  if (alert.hostname !== '') headers['ce-hostname'] = toAttribute(alert.hostname);
   for (const name in config.extensions) {
     headers[`ce-${name.toLowerCase()}`] = toHeaderValue(config.extensions[name]!);
   }
   return headers;
+}
+
+/** What an alert says, as a header value. */
+function toAttribute(text: string): string {
+  return toHeaderValue(truncateBytes(text, MAX_ATTRIBUTE));
 }
 
 /**

@@ -44,6 +44,13 @@ it('is read by the SDK of CloudEvents', async () => {
   expect((event as { data: { uuid: string } }).data.uuid).toBe(alert.uuid);
 });
 
+it('keeps its headers within what servers take, whatever the alert says', async () => {
+  const long = '漢\n'.repeat(50_000);
+  const { headers } = await requestFor(falcoAlert({ rule: long, source: long, hostname: long }));
+  const size = Object.entries(headers).reduce((sum, pair) => sum + Buffer.byteLength(pair.join(': ')) + 2, 0);
+  expect(size).toBeLessThan(8 * 1024);
+});
+
 it('tells the time in UTC, as the SDK for Go (and so falcosidekick) does', async () => {
   const timeOf = async (time: string) => (await requestFor(falcoAlert({ time }))).headers['ce-time'];
   expect(await timeOf('2024-03-10T02:30:00.000000001+05:30')).toBe('2024-03-09T21:00:00.000000001Z');
