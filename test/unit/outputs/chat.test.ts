@@ -49,6 +49,12 @@ const LARGE = {
   'many fields': {
     output_fields: Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`field.${index}`, 'x_*'])),
   },
+  'many fields of signs that JSON escapes': {
+    output: '<&>'.repeat(20_000),
+    output_fields: Object.fromEntries(
+      Array.from({ length: 900 }, (_, index) => [`field.${index}`, '<\u0001'.repeat(700)]),
+    ),
+  },
   'everything at once': {
     rule: 'R*'.repeat(9_000),
     output: 'é'.repeat(50_000),
@@ -83,6 +89,16 @@ describe.each(Object.entries(LARGE))('%s', (_name, alert) => {
     expect(plain.length).toBeLessThanOrEqual(4_096);
     // Every sign is escaped or one of the message's own asterisks.
     expect(text.replace(/\\[\\_*[\]()~`>#+\-=|{}.!]/g, '')).not.toMatch(/[\\_[\]()~`>#+\-=|{}.!]/);
+  });
+
+  test.each([slack, mattermost, rocketchat])('fits into a message of $name', async chat => {
+    const body = await sent(chat, alert);
+    // As Go writes JSON, of which Mattermost counts the characters.
+    const counted = [...body.replace(/[<>&\u2028\u2029]/g, '------')].length;
+    expect(counted).toBeLessThan(760_000);
+    for (const { value } of JSON.parse(body).attachments[0].fields) {
+      expect(value.length).toBeLessThanOrEqual(4_096);
+    }
   });
 
   test('fits into a Webex message', async () => {
