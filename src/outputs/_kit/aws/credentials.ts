@@ -1,6 +1,8 @@
 /** Credentials and region as the AWS SDK finds them. Its packages are optional and loaded only when they are needed. */
+import type { HttpClient } from '../../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../../core/errors.ts';
 import { createRenewed, type Renewed } from '../renewed.ts';
+import { sdkHandler } from './sdk-handler.ts';
 import type { AwsSettings } from './settings.ts';
 import type { AwsKeys } from './sign.ts';
 
@@ -13,17 +15,20 @@ interface TimedKeys extends AwsKeys {
 
 /**
  * The keys of the settings, or the SDK's default chain; with `rolearn` those of the role, assumed with them.
+ * @param http for token services, see `openTokenService`
  * @throws PermanentError when the SDK's package is needed and not installed
  */
 export async function keySource(
   settings: AwsSettings,
   region: string,
   now: () => number,
+  http: HttpClient,
 ): Promise<KeySource> {
   const { accesskeyid, secretaccesskey, rolearn, externalid } = settings;
   const own = accesskeyid === '' ? undefined : { accessKeyId: accesskeyid, secretAccessKey: secretaccesskey };
   if (own && !rolearn) return { get: async () => own, drop: () => undefined };
   const sdk = await load();
+  const clientConfig = { region, requestHandler: sdkHandler(http) };
   const ofRole = () =>
     sdk.fromTemporaryCredentials({
       masterCredentials: own,
@@ -32,9 +37,9 @@ export async function keySource(
         RoleSessionName: 'tiercel',
         ...(externalid && { ExternalId: externalid }),
       },
-      clientConfig: { region, maxAttempts: 1 },
+      clientConfig: { ...clientConfig, maxAttempts: 1 },
     });
-  const ofChain = () => sdk.fromNodeProviderChain({ clientConfig: { region } });
+  const ofChain = () => sdk.fromNodeProviderChain({ clientConfig });
   // A new provider each time: the SDK's keep what they have got, and wait on for an answer that does not come.
   return remembered(() => (rolearn ? ofRole() : ofChain())(), now);
 }
@@ -49,9 +54,10 @@ export function remembered(ask: () => Promise<TimedKeys>, now: () => number): Ke
       const value = await ask();
       return { value, endsAt: value.expiration?.getTime() ?? Number.POSITIVE_INFINITY };
     } catch (error) {
+      // Not the SDK's words: they may quote what a helper program or a token service answered. The cause has them.
       const name = error instanceof Error ? error.name : 'unknown';
-      // Not its words: they may quote what a helper program or a token service answered. The cause has them.
-      throw new RetriableError(`no AWS credentials were found or given (${name})`, {
+      const why = error instanceof RetriableError ? error.message : name;
+      throw new RetriableError(`no AWS credentials were found or given (${why})`, {
         reason: 'auth',
         cause: error,
       });

@@ -120,7 +120,7 @@ async function openAws<K extends z.ZodRawShape>(
       reason: 'other',
     });
   }
-  const keys = await keySource(settings, region, clock.now);
+  const keys = await keySource(settings, region, clock.now, openTokenService(host));
   /** Those used last: no answer may show them. */
   let used: AwsKeys | undefined;
   /** By how much the clock that signatures go by is ahead of ours. */

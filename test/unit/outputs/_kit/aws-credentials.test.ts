@@ -8,7 +8,8 @@ import { ambientRegion, keySource } from '../../../../src/outputs/_kit/aws/crede
 import kinesis from '../../../../src/outputs/aws-kinesis.ts';
 import { type AwsIdentities, serveIdentities } from '../../../support/aws-identities.ts';
 import { configOf, openAgainst } from '../../../support/contract.ts';
-import { closeClients, patience } from '../../../support/http-client.ts';
+import { clientOf, closeClients, patience } from '../../../support/http-client.ts';
+import { HttpProxy } from '../../../support/http-proxy.ts';
 import { always, HttpSink } from '../../../support/http-sink.ts';
 import { hostOf, openOutput } from '../../../support/services/drive.ts';
 import { scratch } from '../../../support/services/process.ts';
@@ -45,7 +46,7 @@ afterEach(async () => {
 });
 
 const keysOf = async (settings: object) => {
-  const keys = await keySource({ region: '', ...NONE, ...settings }, 'eu-west-1', Date.now);
+  const keys = await keySource({ region: '', ...NONE, ...settings }, 'eu-west-1', Date.now, clientOf());
   expect(identities.asked).toEqual([]);
   return keys.get();
 };
@@ -74,7 +75,7 @@ describe('a role', () => {
     vi.stubEnv('AWS_WEB_IDENTITY_TOKEN_FILE', await file('token', 'web-token'));
     vi.stubEnv('AWS_ROLE_ARN', ROLE);
     for (const settings of [NONE, { ...OWN, rolearn: ROLE, externalid: 'external' }]) {
-      const keys = await keySource({ region: '', ...settings }, 'eu-west-1', Date.now);
+      const keys = await keySource({ region: '', ...settings }, 'eu-west-1', Date.now, clientOf());
       identities.asked.length = 0;
       identities.isSilent = true;
       const asked = [keys.get(), keys.get()].map(waiting => waiting.catch(failure => failure));
@@ -117,6 +118,24 @@ describe('a role', () => {
     expect(error).toBeInstanceOf(RetriableError);
     expect(error).toMatchObject({ reason: 'auth', message: expect.stringContaining('AccessDenied') });
     expect(error.message).not.toContain('S3cret');
+  });
+});
+
+describe('through a proxy', () => {
+  test.each([
+    ['a role', { ...OWN, rolearn: ROLE, externalid: 'external' }],
+    ['a web identity', NONE],
+  ])('%s is asked for', async (_name, settings) => {
+    vi.stubEnv('AWS_WEB_IDENTITY_TOKEN_FILE', await file('token', 'web-token'));
+    vi.stubEnv('AWS_ROLE_ARN', ROLE);
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', 'http://sts.test');
+    const proxy = await HttpProxy.listen({ port: Number(new URL(identities.origin).port) });
+    const http = clientOf({ proxy: `http://${proxy.host}` });
+    const keys = await keySource({ region: '', ...settings }, 'eu-west-1', Date.now, http);
+    expect(await keys.get()).toMatchObject({ sessionToken: 'temporary-token' });
+    expect(proxy.asked.map(({ line }) => line)).toEqual(['POST http://sts.test/']);
+    await closeClients();
+    await proxy.close();
   });
 });
 

@@ -7,6 +7,7 @@ import { ambientRegion, keySource, remembered } from '../../../../src/outputs/_k
 import { arnRegion, atService, queueRegion, serviceUrl } from '../../../../src/outputs/_kit/aws/endpoint.ts';
 import { needsPath } from '../../../../src/outputs/_kit/aws/objects.ts';
 import { signRequest } from '../../../../src/outputs/_kit/aws/sign.ts';
+import { clientOf } from '../../../support/http-client.ts';
 
 const NOW = Date.parse('2026-01-31T12:00:00Z');
 
@@ -135,7 +136,7 @@ describe('credentials', () => {
 
   test('of the settings are used as they are', async () => {
     const settings = { region: '', accesskeyid: 'AK', secretaccesskey: 'SK', rolearn: '' };
-    const keys = await keySource(settings, 'eu-west-1', () => 0);
+    const keys = await keySource(settings, 'eu-west-1', () => 0, clientOf());
     expect(await keys.get()).toEqual({ accessKeyId: 'AK', secretAccessKey: 'SK' });
   });
 
@@ -147,6 +148,7 @@ describe('credentials', () => {
         { region: '', accesskeyid: '', secretaccesskey: '' },
         'eu-west-1',
         () => 0,
+        clientOf(),
       );
       expect(await keys.get()).toMatchObject({ accessKeyId: 'ENV', secretAccessKey: 'x', sessionToken: 'T' });
     } finally {
