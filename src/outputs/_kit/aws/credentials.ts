@@ -37,7 +37,8 @@ export async function keySource(
         RoleSessionName: 'tiercel',
         ...(externalid && { ExternalId: externalid }),
       },
-      clientConfig: { ...clientConfig, maxAttempts: 1 },
+      // The second one is for a wrong clock: it is signed by that of STS.
+      clientConfig: { ...clientConfig, maxAttempts: 2 },
     });
   const ofChain = () => sdk.fromNodeProviderChain({ clientConfig });
   // A new provider each time: the SDK's keep what they have got, and wait on for an answer that does not come.

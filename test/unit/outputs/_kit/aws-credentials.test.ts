@@ -63,6 +63,21 @@ describe('a role', () => {
     expect(identities.asked).toEqual(['AssumeRole by AKIDOWN']);
   });
 
+  test('is assumed by the clock of STS where ours is wrong', async () => {
+    const date = new Date(Date.now() + 3_600_000).toUTCString();
+    const refusal =
+      '<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code></Error></ErrorResponse>';
+    const sink = await HttpSink.listen(always(403, refusal, { date, 'content-type': 'text/xml' }));
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', sink.origin);
+    await expect(keysOf({ ...OWN, rolearn: ROLE, externalid: 'external' })).rejects.toBeInstanceOf(
+      RetriableError,
+    );
+    const [first, second] = sink.requests.map(({ headers }) => headers['x-amz-date']);
+    expect(second?.slice(0, 11)).toSatisfy((hour: string) => hour > first!.slice(0, 11));
+    await closeClients();
+    await sink.close();
+  });
+
   test('is assumed with what the chain gives', async () => {
     vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${identities.origin}/pod`);
     vi.stubEnv('AWS_CONTAINER_AUTHORIZATION_TOKEN', 'pod-token');
