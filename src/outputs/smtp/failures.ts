@@ -21,6 +21,8 @@ const SIGN_IN = new Set([530, 534, 535, 538]);
 /** Commands whose reply is about this mail; a refusal elsewhere is about all of them and may be put right. */
 const ABOUT_THE_MAIL = new Set(['MAIL FROM', 'RCPT TO', 'DATA']);
 const MAX_REPLY = 300;
+/** Congestion, which passes (RFC 3463, section 3.5): Gmail's limits of a day, support.google.com/a/answer/3726730. */
+const QUOTA = /^5\d\d[ -]5\.4\.5\b/;
 
 /** The failure in our terms; says what the server replied, but not to a sign-in. */
 export function toFailure(cause: unknown): RetriableError | PermanentError {
@@ -36,6 +38,7 @@ export function toFailure(cause: unknown): RetriableError | PermanentError {
     return retriable(`the server offers no STARTTLS, which tls asks for: ${reply}`, 'network');
   }
   if (SIGN_IN.has(responseCode)) return retriable(`the server wants a sign-in first: ${reply}`, 'auth');
+  if (QUOTA.test(reply)) return retriable(`the server takes no more for now: ${reply}`, 'rate_limited');
   if (responseCode >= 500 && ABOUT_THE_MAIL.has(command ?? '')) {
     const reason = isTooLarge(responseCode, reply) ? 'payload' : 'client_error';
     return new PermanentError(`the server refused the mail: ${reply}`, { reason, cause });

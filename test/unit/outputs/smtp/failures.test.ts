@@ -16,6 +16,7 @@ describe('failures', () => {
     ['552 5.3.4 too big', 'MAIL FROM', 'PermanentError', 'payload'],
     ['552 too big', 'DATA', 'PermanentError', 'payload'],
     ['552 5.2.2 mailbox full', 'RCPT TO', 'PermanentError', 'client_error'],
+    ['550 5.4.5 Daily user sending limit exceeded', 'DATA', 'RetriableError', 'rate_limited'],
     ['530 5.7.0 Authentication required', 'MAIL FROM', 'RetriableError', 'auth'],
     ['554 5.3.2 no service here', 'CONN', 'RetriableError', 'server_error'],
     ['502 5.5.1 no', 'EHLO', 'RetriableError', 'server_error'],
