@@ -161,8 +161,8 @@ export function toDelivery(
     global: Section;
     path: Path;
     problems: Problems;
-    /** What the output takes at once with its settings. */
-    batch: BatchLimits | undefined;
+    /** What the output takes at once with its settings; `unknown` where those are bad. */
+    batch: BatchLimits | 'unknown' | undefined;
     /** A `template.body` is that of one alert. */
     alone: boolean;
   },
@@ -176,12 +176,15 @@ export function toDelivery(
   const keys = values as unknown as DeliveryKeys;
 
   if (own) checkWaits(keys.retry, [...path, 'delivery'], section, problems);
-  const limits = place.alone ? undefined : place.batch;
+  const limits = place.alone || place.batch === 'unknown' ? undefined : place.batch;
   const batch = limits && toBatch(limits, keys);
-  if (!limits && own && !isUnset(find(section, ['delivery', 'batch']))) {
+  if (!limits && own && place.batch !== 'unknown' && !isUnset(find(section, ['delivery', 'batch']))) {
+    const settings = definition.batchBy ? 'with these settings each alert goes alone' : undefined;
     problems.warning(
       [...path, 'delivery', 'batch'],
-      place.batch ? 'with `template.body` each alert goes alone' : 'this output takes one alert at a time',
+      place.batch
+        ? 'with `template.body` each alert goes alone'
+        : (settings ?? 'this output takes one alert at a time'),
       locate(section, 'delivery.batch'),
     );
   }

@@ -234,7 +234,7 @@ function readInstance(
   const { delivery, masked: maskedDelivery } = toDelivery(definition, common.values as CommonKeys, {
     ...at,
     global: context.delivery,
-    batch: state === 'bad' ? undefined : (definition.batchBy?.(config.values) ?? definition.batch),
+    batch: state === 'bad' ? 'unknown' : (definition.batchBy?.(config.values) ?? definition.batch),
     alone: body === 'request' && Boolean(template?.body),
   });
   // falcosidekick's metric labels of nested sections have no dot: `awss3`.

@@ -149,6 +149,13 @@ kafka:
         .delivery.batch;
     expect(batchOf('bulk: true,')).toEqual({ items: 20, bytes: 1000, waitMs: 5 });
     expect(batchOf('')).toBeUndefined();
+    const yaml = (keys: string) => `logs: { address: a, ${keys} delivery: { batch: { items: 20 } } }`;
+    const input = { definitions: [definition] };
+    expect(warningsOf(yaml(''), input)).toEqual([
+      'line 1: logs.delivery.batch: with these settings each alert goes alone',
+    ]);
+    // What is wrong with the output says nothing of batches.
+    expect(problemsOf(yaml('bulk: perhaps,'), input).join()).not.toContain('batch');
   });
 
   test("a batch is never larger than the output's API takes", () => {
