@@ -38,6 +38,9 @@ interface Seen {
   hash: string;
 }
 
+/** Where events never cease, as from a log that is written to the same folder, files are looked at after so many waits. */
+const MOST_WAITS = 4;
+
 class Watcher implements ConfigWatch {
   readonly #onChange: () => void | Promise<void>;
   readonly #debounceMs: number;
@@ -45,6 +48,8 @@ class Watcher implements ConfigWatch {
   #seen = new Map<string, Seen>();
   #folders: FSWatcher[] = [];
   #debounce: NodeJS.Timeout | undefined;
+  /** When the files are looked at whatever comes meanwhile. */
+  #due: number | undefined;
   #checking: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -94,9 +99,13 @@ class Watcher implements ConfigWatch {
   #schedule(): void {
     if (this.#closed) return;
     clearTimeout(this.#debounce);
+    const now = performance.now();
+    this.#due ??= now + MOST_WAITS * this.#debounceMs;
+    const wait = Math.max(0, Math.min(this.#debounceMs, this.#due - now));
     this.#debounce = setTimeout(() => {
+      this.#due = undefined;
       this.#checking = this.#checking.then(() => this.#check());
-    }, this.#debounceMs).unref();
+    }, wait).unref();
   }
 
   async #check(): Promise<void> {

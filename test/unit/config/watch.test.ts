@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -57,6 +66,19 @@ describe('watching files', () => {
     await told(2);
     writeFileSync(file, 'c');
     await told(3);
+  });
+
+  test('tells of an edit beside a file that is written to all the time', async () => {
+    const file = join(folder, 'config.yaml');
+    writeFileSync(file, 'a');
+    watch = await watchConfig([file], changed, { debounceMs: 50, pollMs: 20 });
+    const writing = setInterval(() => appendFileSync(join(folder, 'log'), 'x'), 5);
+    try {
+      writeFileSync(file, 'b');
+      await told(1);
+    } finally {
+      clearInterval(writing);
+    }
   });
 
   test('tells of a mounted Kubernetes volume that is swapped', async () => {
