@@ -48,7 +48,7 @@ export function resolveReferences(
     if (fallback !== undefined) return fallback;
     if (value === undefined) {
       problems.error(path, `the environment variable ${name} is not set`, leaf.origin);
-    } else if (path[0] === 'auth') {
+    } else if (String(path[0]).toLowerCase() === 'auth') {
       // Nothing would be asked of a sender any more.
       problems.error(path, `the environment variable ${name} is empty`, leaf.origin);
     }

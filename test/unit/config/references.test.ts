@@ -56,6 +56,9 @@ describe('references in the file', () => {
     expect(problemsOf('auth: { admintoken: "${env:TOKEN}" }', { env: { TOKEN: '' } })).toEqual([
       'line 1: auth.admintoken: the environment variable TOKEN is empty',
     ]);
+    expect(problemsOf('Auth: { token: "${env:TOKEN}" }', { env: { TOKEN: '' } })).toEqual([
+      'line 1: Auth.token: the environment variable TOKEN is empty',
+    ]);
     expect(problemsOf('', { files, env: { AUTH_TOKEN_FILE: '/run/token' } })).toEqual([
       'auth.token: /run/token is empty (set by AUTH_TOKEN_FILE)',
     ]);
