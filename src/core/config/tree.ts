@@ -85,9 +85,15 @@ export function find(root: Section, path: readonly string[]): Tree | undefined {
   return tree;
 }
 
-/** What the file says, with its numbers and flags; keys as they were written. */
+/** What the file says, with its numbers and flags; keys, and numbers that would read otherwise, as they were written. */
 export function toTyped(tree: Tree): unknown {
-  if (tree.kind === 'leaf') return tree.value;
+  if (tree.kind === 'leaf') {
+    const { value, source } = tree;
+    // `1.10`, and an id of a container such as `5127e8914032`.
+    return typeof value === 'number' && (String(value) !== source || !Number.isSafeInteger(value))
+      ? source
+      : value;
+  }
   if (tree.kind === 'list') return tree.items.map(toTyped);
   return Object.fromEntries([...tree.entries.values()].map(({ key, tree }) => [key, toTyped(tree)]));
 }

@@ -97,6 +97,14 @@ describe('which alerts', () => {
     ]);
   });
 
+  test('numbers of matchers that would read otherwise are texts as they are written', () => {
+    const yaml = '{ a: 1.10, b: 5127e8914032, c: [0123, 0x1F], d: { in: [12345678901234567890, 2e0] }, e: -7 }';
+    const match = { a: '1.10', b: '5127e8914032', c: ['0123', '0x1F'], e: -7 };
+    expect(only(slack(`  match: ${yaml}`)).match).toEqual([
+      { ...match, d: { in: ['12345678901234567890', '2e0'] } },
+    ]);
+  });
+
   test('a wrong matcher is a problem with its line', () => {
     expect(problemsOf(slack('  match:\n    - rule: x\n    - k8s.ns.name: { regex: "(" }')).join()).toMatch(
       /^line 5: slack\.match\[1\]\.k8s\.ns\.name/,
