@@ -33,13 +33,14 @@ export async function withDaemon<T>(
 /** @throws CliError (usage) when the options or the configuration cannot be used */
 export async function connect(options: DaemonOptions, env: Env): Promise<ApiClient> {
   const configured = options.configFile === undefined ? undefined : await fromConfig(options.configFile, env);
-  const url = options.url ?? configured?.url ?? env.TIERCEL_URL ?? localUrl(env.LISTENPORT);
-  const token = options.token ?? env.TIERCEL_TOKEN ?? configured?.token ?? '';
+  // A variable that is set but empty counts as not set, as in the configuration.
+  const url = options.url ?? configured?.url ?? (env.TIERCEL_URL || localUrl(env.LISTENPORT || '2801'));
+  const token = options.token ?? (env.TIERCEL_TOKEN || configured?.token || '');
   const { ca, cert, key, insecure } = options;
   return new ApiClient({ url, token, ca, cert, key, insecure }, env);
 }
 
-function localUrl(port = '2801'): string {
+function localUrl(port: string): string {
   if (!/^\d{1,5}$/.test(port)) {
     throw new CliError(EXIT.usage, 'LISTENPORT is not a port number', 'give --url');
   }

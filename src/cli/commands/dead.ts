@@ -58,7 +58,8 @@ async function findLetters(options: ListOptions, context: Context): Promise<Lett
     });
   } catch (error) {
     // As in connect(): a configuration that is named wins over the variable.
-    const { url = options.configFile === undefined ? context.env.TIERCEL_URL : undefined } = options;
+    const { url = options.configFile === undefined ? context.env.TIERCEL_URL || undefined : undefined } =
+      options;
     const isGone = error instanceof CliError && error.exitCode === EXIT.unreachable;
     const stored = isGone && url === undefined ? await storedLetters(options, context) : undefined;
     if (!stored) throw error;

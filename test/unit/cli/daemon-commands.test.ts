@@ -43,6 +43,17 @@ describe('talking to a daemon', () => {
     expect(asked).toHaveLength(1);
   });
 
+  test('variables that are empty count as not set', async () => {
+    const { url, asked } = await daemon({ 'POST /api/v1/test': () => ({ items: [] }) });
+    const empty = { TIERCEL_URL: '', TIERCEL_TOKEN: '' };
+    await cli(['test'], { env: { ...empty, LISTENPORT: new URL(url).port } });
+    expect(asked).toHaveLength(1);
+    const yaml = `listenport: ${new URL(url).port}\nauth: { admintoken: of-the-file }`;
+    const file = join(folder({ 'config.yaml': yaml }), 'config.yaml');
+    await cli(['test', '-c', file], { env: { ...empty, LISTENPORT: '' } });
+    expect(asked[1]!.headers.authorization).toBe('Bearer of-the-file');
+  });
+
   test('loopback is asked past a proxy', async () => {
     const proxy = await daemon({});
     const { url, asked } = await daemon({ 'POST /api/v1/test': () => ({ items: [] }) });
