@@ -124,9 +124,11 @@ function nearestValue(tree: Tree, values: readonly string[]): string | undefined
   return word && `did you mean ${word}?`;
 }
 
+const TEXT_FORMS = new Set(['text', 'list', 'pairs', 'nested']);
+
 /** Remembers what has to be masked: values of secret keys, what came from secret files, credentials in URLs. */
 function noteSecrets(tree: Tree, meta: KeyMeta | undefined, secrets: Set<string>): void {
-  const texts = meta?.form === 'text' || meta?.form === 'list' || meta?.form === 'pairs';
+  const texts = meta !== undefined && TEXT_FORMS.has(meta.form);
   const visit = (leaf: Leaf) => {
     if (typeof leaf.value === 'string') {
       const found = meta?.userInfo ? addressUserInfo(leaf.value) : userInfo(leaf.value);

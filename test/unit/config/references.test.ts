@@ -146,6 +146,14 @@ auth: { token: token-secret }
     expect(problems).not.toMatch(/secret|p4ss/);
   });
 
+  test('are masked in matchers, too', () => {
+    const withMatch = (match: string) => `${slack('https://x.example/abc')}  match: ${match}`;
+    expect(problemsOf(withMatch('{ priority: "${env:PW}" }'), { env }).join()).toContain('found "***"');
+    expect(load(withMatch('{ rule: "${env:PW}" }'), { env }).masked.slack).toMatchObject({
+      match: { rule: '***' },
+    });
+  });
+
   test('what is shown says the rest as the file would', () => {
     const { masked } = load(
       'slack:\n  - { name: a, webhookurl: "https://x.example/abc" }\ndelivery: { timeout: 90s }\ngcp: { functions: { name: f } }',
