@@ -4,6 +4,7 @@ import type { OutputDefinition } from '../contract.ts';
 import { type TemplateConfig, templateBodyOf, templateProblems } from '../output-template.ts';
 import type { Priority } from '../priority.ts';
 import { parseMatch } from '../route.ts';
+import { describeKeys, flatKeys } from './catalog.ts';
 import {
   type ClientTlsKeys,
   type CommonKeys,
@@ -139,12 +140,13 @@ function warnOfPlainVariables(
   { sources, problems }: OutputsContext,
 ): void {
   const [example = 'NAME'] = names.keys();
-  for (const key of [...Object.keys(ownKeys(definition)), 'minimumpriority']) {
-    const variable = variableName(prefix, key);
-    if (!sources.env[variable]) continue;
-    const hint = `set ${variableName(prefix, example, key)}`;
+  for (const { path } of flatKeys(describeKeys({ ...ownKeys(definition), ...commonKeys(definition) }))) {
+    const name = variableName(prefix, path);
+    const variable = [name, `${name}_FILE`].find(one => sources.env[one]);
+    if (variable === undefined) continue;
+    const hint = `set ${variable.replace(prefix, variableName(prefix, example))}`;
     problems.warning(
-      [definition.name, key],
+      [definition.name, ...path.split('.')],
       `${variable} is ignored, because there are several ${definition.name} outputs`,
       {},
       hint,

@@ -248,5 +248,10 @@ describe('several instances', () => {
     expect(warningsOf(yaml, { env })).toEqual([
       'slack.channel: SLACK_CHANNEL is ignored, because there are several slack outputs (set SLACK_SOC_CHANNEL)',
     ]);
+    const others = { SLACK_WEBHOOKURL_FILE: '/run/hook', SLACK_DELIVERY_RETRY_MAXAGE: '1h' };
+    expect(warningsOf(yaml, { env: others })).toEqual([
+      'slack.webhookurl: SLACK_WEBHOOKURL_FILE is ignored, because there are several slack outputs (set SLACK_SOC_WEBHOOKURL_FILE)',
+      'slack.delivery.retry.maxage: SLACK_DELIVERY_RETRY_MAXAGE is ignored, because there are several slack outputs (set SLACK_SOC_DELIVERY_RETRY_MAXAGE)',
+    ]);
   });
 });
