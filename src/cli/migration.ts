@@ -134,7 +134,7 @@ class Rewrite {
         carried.push(...commentsOf(pair), ...sentences.map(sentence => ` ${key} left out: ${sentence}`));
         continue;
       }
-      this.#renamed(pair, at);
+      this.#renamed(pair, at, map);
       comment(pair, carried, sentences);
       carried = [];
       kept.push(pair);
@@ -150,14 +150,16 @@ class Rewrite {
   }
 
   /** falcosidekick's names for what has one of its own here. */
-  #renamed(pair: Pair, path: readonly string[]): void {
+  #renamed(pair: Pair, path: readonly string[], map: YAMLMap): void {
     const [section, key] = [pathOf(path.slice(0, -1)), path.at(-1)];
     const value: unknown = isScalar(pair.value) ? pair.value.value : undefined;
-    if (section === '' && key === 'debug' && typeof value === 'boolean') {
+    // A file that is half Tiercel's already: a second map of that name would be refused.
+    const has = (group: string) => map.items.some(item => String(item.key).toLowerCase() === group);
+    if (section === '' && key === 'debug' && typeof value === 'boolean' && !has('log')) {
       this.#replace(pair, 'debug', 'log', 'level', value ? 'debug' : 'info');
     }
     const isLimit = key === 'maxconcurrentrequests' && this.#limited.has(section.replace(/\[\d+\]/g, ''));
-    if (isLimit && Number.isInteger(value) && (value as number) >= 0) {
+    if (isLimit && Number.isInteger(value) && (value as number) >= 0 && !has('delivery')) {
       this.#replace(pair, pathOf(path), 'delivery', 'concurrency', value === 0 ? 256 : (value as number));
     }
   }

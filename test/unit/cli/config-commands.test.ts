@@ -203,6 +203,15 @@ describe('config', () => {
 describe('config migrate', () => {
   const migrate = (text: string) => cli(['config', 'migrate', file(text)]);
 
+  test('gives no second map of a name that the file has already', async () => {
+    const slack =
+      'slack:\n  webhookurl: https://a.example/x\n  maxconcurrentrequests: 3\n  delivery: {timeout: 5s}\n';
+    const { code, out } = await migrate(`debug: false\nlog: {level: warn}\n${slack}`);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^debug: false$/m);
+    expect(out).toMatch(/^ {2}maxconcurrentrequests: 3$/m);
+  });
+
   test('takes over what is the same, comments and all', async () => {
     const { code, out, err } = await migrate(
       '# our file\nlistenport: 3000\ncustomfields:\n  env: prod # everywhere\nslack:\n  webhookurl: https://hooks.example/x\n',
