@@ -1,4 +1,5 @@
 /** Values written as text: spans of time, sizes, `name:value` pairs. All pure. */
+import { isJsonObject, isRawNumber, type JsonObject, parseExact, toText } from './json.ts';
 
 const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -65,11 +66,13 @@ export function formatSize(bytes: number): string {
 
 /**
  * Splits `name:value,other:value`. A value may hold `:`; a comma ends a pair only when a new `name:` follows, so
- * values may hold commas as well; a value in double quotes may hold anything.
+ * values may hold commas as well; a value in double quotes may hold anything. A JSON object is taken, too.
  * Undefined when a piece is no pair.
  * @param bareNames every comma ends a pair, and a name without a colon has an empty value
  */
 export function parsePairs(value: string, bareNames = false): Record<string, string> | undefined {
+  const object = parseObject(value);
+  if (object) return pairsOf(object);
   const pairs: [string, string][] = [];
   for (const piece of splitPieces(value)) {
     if (piece.trim() === '') continue;
@@ -84,6 +87,23 @@ export function parsePairs(value: string, bareNames = false): Record<string, str
     }
   }
   return Object.fromEntries(pairs.map(([name, text]) => [name, unquote(text.trim())]));
+}
+
+function parseObject(text: string): JsonObject | undefined {
+  if (!/^\s*\{.*\}\s*$/s.test(text)) return undefined;
+  try {
+    const value = parseExact(text);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Members without a value are left out; undefined when one holds more than a value. */
+function pairsOf(object: JsonObject): Record<string, string> | undefined {
+  const members = Object.entries(object).filter(([, value]) => value !== null);
+  const isNested = members.some(([, value]) => typeof value === 'object' && !isRawNumber(value));
+  return isNested ? undefined : Object.fromEntries(members.map(([name, value]) => [name, toText(value)]));
 }
 
 /** Cuts at commas outside of double quotes; a quote counts only where a value starts or ends. */

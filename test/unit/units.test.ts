@@ -56,6 +56,13 @@ test.each([
   ['q:a"b,c:d', { q: 'a"b', c: 'd' }],
   ['open:"x,y:z', { open: '"x,y:z' }],
   ['k8s.ns:', { 'k8s.ns': '' }],
+  [
+    '{"X-A":"1", "b": "c,d:e", "n": 1.10, "t": true, "none": null}',
+    { 'X-A': '1', b: 'c,d:e', n: '1.10', t: 'true' },
+  ],
+  ['{}', {}],
+  ['{"a":{"b":"c"}}', undefined],
+  ['{a}:x', { '{a}': 'x' }],
   ['nothing', undefined],
   [':x', undefined],
 ])('pairs %j', (text, pairs) => expect(parsePairs(text)).toEqual(pairs));
