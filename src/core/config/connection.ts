@@ -1,7 +1,7 @@
 /** How an output connects and delivers, from its common keys and the global ones. */
 import { join } from 'node:path';
 import type { BatchLimits, OutputDefinition } from '../contract.ts';
-import { isConnectionHeader } from '../http/request-headers.ts';
+import { headerProblem, isConnectionHeader } from '../http/request-headers.ts';
 import type { TemplateConfig } from '../output-template.ts';
 import type { Problems } from './problems.ts';
 import { readKeys } from './reader.ts';
@@ -114,7 +114,7 @@ export function toConnection(
   };
 }
 
-/** `customheaders` without those that would not be sent, each of which is told. */
+/** `customheaders` without those that would not be sent, each of which is told; what no request could hold is an error. */
 function usableHeaders(
   headers: Record<string, string>,
   {
@@ -131,11 +131,13 @@ function usableHeaders(
       ? 'no effect: the output sets this header itself'
       : '';
   };
-  const usable = Object.entries(headers).filter(([name]) => {
+  const usable = Object.entries(headers).filter(([name, value]) => {
     const message = useless(name);
+    const wrong = message === '' ? headerProblem(name, value) : undefined;
     const at = locate(section, `customheaders.${name}`);
     if (message !== '') problems.warning([...path, 'customheaders', name], message, at);
-    return message === '';
+    if (wrong) problems.error([...path, 'customheaders', name], wrong, at);
+    return message === '' && !wrong;
   });
   return Object.fromEntries(usable);
 }

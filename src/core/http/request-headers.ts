@@ -28,15 +28,19 @@ export function customHeaders(headers: Readonly<Record<string, string>>): Readon
   for (const [name, value] of Object.entries(headers)) {
     const key = name.trim().toLowerCase();
     if (CONNECTION.has(key)) continue;
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(key))
-      throw new Error(`customheaders: "${name}" is not a header name`);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) {
-      throw new Error(`customheaders: the value of ${name} holds a control character`);
-    }
+    const problem = headerProblem(name, value);
+    if (problem) throw new Error(`customheaders: "${name}": ${problem}`);
     custom.set(key, value);
   }
   return custom;
+}
+
+/** Why a header cannot be sent; undefined when it can. */
+export function headerProblem(name: string, value: string): string | undefined {
+  if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name.trim())) return 'not a header name';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) return 'the value holds a control character';
+  return undefined;
 }
 
 /** Whether a header is never taken from `customheaders`. */

@@ -320,6 +320,14 @@ describe('customheaders', () => {
     ]);
   });
 
+  test('that no request could hold are problems', () => {
+    const yaml = slack('  customheaders: { "a b": x, x-team: "so\\nc", x-ok: "ř" }\n');
+    expect(problemsOf(yaml)).toEqual([
+      'line 3: slack.customheaders.?: not a header name',
+      'line 3: slack.customheaders.x-team: the value holds a control character',
+    ]);
+  });
+
   test('do not replace what the output keeps for itself', () => {
     const hec = 'splunk: { host: "https://s.example/x", customheaders: { Authorization: zz, x-a: b }';
     const input = { definitions: [splunk] as never };
