@@ -32,6 +32,8 @@ export function processIo(env: Env): Io {
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') closed.abort();
   });
+  // What is said beside the results changes no outcome when nobody reads it.
+  stderr.on('error', () => {});
   return {
     print: text =>
       new Promise((resolve, reject) => {

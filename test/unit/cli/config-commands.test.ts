@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { cli, daemon, folder } from './support.ts';
@@ -33,6 +36,13 @@ describe('the command line', () => {
     const { code, err } = await cli(argv);
     expect(code).toBe(2);
     expect(err).toContain(says);
+  });
+
+  test('the exit code is the same when nobody reads the standard error', async () => {
+    const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+    const child = spawn(process.execPath, [main, 'vaildate'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    child.stderr!.destroy();
+    expect(await once(child, 'exit')).toEqual([2, null]);
   });
 
   test.each([
