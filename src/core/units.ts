@@ -3,16 +3,21 @@ import { isJsonObject, isRawNumber, type JsonObject, parseExact, toText } from '
 
 const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Reads `500ms`, `10s`, `1h30m`, `7d` (a bare number is seconds) as milliseconds; undefined when it is none. */
+/** Reads `500ms`, `10s`, `1h30m`, `7d` (a bare number is seconds) as whole milliseconds; undefined when it is none. */
 export function parseDuration(value: string): number | undefined {
   const text = value.trim().toLowerCase();
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (/^\d+(\.\d+)?$/.test(text)) return whole(Number(text) * 1000);
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)) {
     total += Number(number) * MS[unit!]!;
   }
-  return total;
+  return whole(total);
+}
+
+/** Timers take no fractions. What is not nothing stays so: 0 often means never. */
+function whole(ms: number): number {
+  return ms > 0 ? Math.max(1, Math.round(ms)) : 0;
 }
 
 /** The shortest text that parseDuration reads as this many milliseconds: `1m30s`. */
