@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readConfig } from '../../configuration.ts';
 import type { Config } from '../../core/config/types.ts';
 import { ConfigError, formatProblem } from '../../core/errors.ts';
-import { parseDuration } from '../../core/units.ts';
+import { MAX_WAIT_MS, parseDuration } from '../../core/keys.ts';
 import { connect, type DaemonOptions } from '../connect.ts';
 import { type Check, fail, type Level, ok, skip, warn } from '../doctor/check.ts';
 import { checkDaemon } from '../doctor/daemon.ts';
@@ -24,8 +24,12 @@ const DEFAULT_FALCO = '/etc/falco/falco.yaml';
 
 export async function doctor(options: DoctorOptions, context: Context): Promise<ExitCode> {
   const timeoutMs = parseDuration(options.timeout);
-  if (!timeoutMs)
-    throw new CliError(EXIT.usage, `--timeout: expected a time such as 10s, found '${options.timeout}'`);
+  if (!timeoutMs || timeoutMs > MAX_WAIT_MS) {
+    throw new CliError(
+      EXIT.usage,
+      `--timeout: expected a time such as 10s, at most 24d, found '${options.timeout}'`,
+    );
+  }
   const paint = painter(context.io.colours);
   const all: Check[] = [];
   // Printed as they come: a probe may take its time.

@@ -95,6 +95,12 @@ describe('doctor', () => {
     expect(out).not.toContain('s3cret');
   });
 
+  test.each(['0s', '60d', 'soon'])('--timeout %s is refused with 2', async time => {
+    const { code, err } = await cli(['doctor', '--timeout', time]);
+    expect(code).toBe(2);
+    expect(err).toContain('at most 24d');
+  });
+
   test('an output that never answers ends after --timeout', async () => {
     const silent: Answer = () => undefined;
     const methods = ['GET', 'HEAD', 'OPTIONS', 'POST'];
