@@ -50,7 +50,8 @@ function seenInside(objects: readonly Manifest[], others: Record<string, Env> = 
     strict,
     definitions: outputs,
     readFile: path => {
-      const text = files.get(path) ?? (path.startsWith('/etc/certs/') ? 'a certificate' : undefined);
+      const text =
+        files.get(path) ?? (path.startsWith('/etc/certs/') ? '-----BEGIN CERTIFICATE-----' : undefined);
       if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
       return text;
     },

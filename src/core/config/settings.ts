@@ -141,7 +141,11 @@ function toServerTls(
     ...(keys.mutualtls && { cacertfile: keys.cacertfile }),
   };
   for (const [key, file] of Object.entries(files)) {
-    sources.read(file, ['tlsserver', key], locate(root, `tlsserver.${key}`), problems);
+    const at = locate(root, `tlsserver.${key}`);
+    const text = sources.read(file, ['tlsserver', key], at, problems);
+    if (text !== undefined && !text.includes('-----BEGIN ')) {
+      problems.error(['tlsserver', key], `${file} is not in PEM format`, at);
+    }
   }
   const unknown = keys.notlspaths.filter(path => !PLAIN_PATHS.has(path));
   if (unknown.length > 0) {

@@ -195,6 +195,14 @@ delivery:
     ]);
   });
 
+  test('a certificate of the server that is none', () => {
+    const yaml = 'tlsserver: { deploy: true, certfile: /pem/crt, keyfile: /pem/key }';
+    const files = { '/pem/crt': 'garbage', '/pem/key': '-----BEGIN PRIVATE KEY-----' };
+    expect(problemsOf(yaml, { files })).toEqual([
+      'line 1: tlsserver.certfile: /pem/crt is not in PEM format',
+    ]);
+  });
+
   test('a file that is not there', () => {
     expect(problemsOf('slack: { tls: { ca: /nowhere.pem }, webhookurl: "https://x.example" }')).toEqual([
       'line 1: slack.tls: cannot read /nowhere.pem: there is no such file',

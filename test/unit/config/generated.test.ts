@@ -17,7 +17,10 @@ const examples = readdirSync(EXAMPLES);
 // Stands for every file and variable that an example refers to.
 const sources = {
   env: { SOC_WEBHOOK: 'https://a.example/1', PLATFORM_WEBHOOK: 'https://a.example/2', SIEM_TOKEN: 'token' },
-  readFile: (path: string) => (path.endsWith('slack-webhook') ? 'https://a.example/3' : 'content'),
+  readFile(path: string) {
+    if (path.endsWith('slack-webhook')) return 'https://a.example/3';
+    return path.includes('/tls/') ? '-----BEGIN CERTIFICATE-----' : 'content';
+  },
 };
 
 test('every generated file is as the definitions have it', () => {
