@@ -33,6 +33,8 @@ export function readConfig({ file, env, strict }: ReadOptions): Config {
 export function readConfigToRun({ configFile: file, env }: { configFile?: string; env: Env }): Config {
   const config = readConfig({ file, env });
   // A newcomer without a configuration sees the alerts. Whoever wrote one gets what it says.
-  if (config.outputs.length > 0 || file !== undefined) return config;
+  if (config.outputs.length > 0 || file !== undefined || env.CONSOLE_ENABLED || env.CONSOLE_ENABLED_FILE) {
+    return config;
+  }
   return readConfig({ env: { ...env, CONSOLE_ENABLED: 'true' } });
 }
