@@ -6,7 +6,7 @@ import { readDocument } from './document.ts';
 import { unfold } from './dotted.ts';
 import { Overlay } from './environment.ts';
 import { isKnownPath } from './falcosidekick-keys.ts';
-import { type OutputsContext, readOutput } from './outputs.ts';
+import { type OutputsContext, type ReadInstance, readOutput } from './outputs.ts';
 import { Problems } from './problems.ts';
 import { readKeys } from './reader.ts';
 import { resolveReferences } from './references.ts';
@@ -67,6 +67,7 @@ export function loadConfig(options: LoadOptions): Config {
     delivery: delivery?.kind === 'map' ? delivery : emptySection(),
   };
   const found = definitions.flatMap(definition => readOutput(definition, root, context));
+  if (parts.spool.driver !== 'jetstream') tellUnshared(settings, found, problems);
 
   const redact = createRedactor(secrets);
   const masked = { ...reading.masked };
@@ -98,6 +99,20 @@ function checkTemplates(fields: Record<string, string>, global: Section, problem
       const why = error instanceof TemplateError ? error.reason : 'it cannot be read';
       problems.error(['templatedfields', name], `not a template: ${why}`, origin);
     }
+  }
+}
+
+/** A limit that is to hold for all replicas, and holds for each by itself. */
+function tellUnshared({ delivery }: Settings, found: readonly ReadInstance[], problems: Problems): void {
+  const limited = found
+    .map(({ instance }) => instance)
+    .filter(({ delivery: { rateLimit } }) => rateLimit.shared && rateLimit.perSecond > 0);
+  const isGlobal = delivery.ratelimit.shared && limited.length > 0;
+  for (const section of isGlobal ? [[]] : limited.map(({ id }) => [id])) {
+    problems.warning(
+      [...section, 'delivery', 'ratelimit', 'shared'],
+      'has no effect without `spool.driver: jetstream`: each replica keeps the limit by itself',
+    );
   }
 }
 

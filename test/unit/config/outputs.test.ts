@@ -98,7 +98,8 @@ describe('which alerts', () => {
   });
 
   test('numbers of matchers that would read otherwise are texts as they are written', () => {
-    const yaml = '{ a: 1.10, b: 5127e8914032, c: [0123, 0x1F], d: { in: [12345678901234567890, 2e0] }, e: -7 }';
+    const yaml =
+      '{ a: 1.10, b: 5127e8914032, c: [0123, 0x1F], d: { in: [12345678901234567890, 2e0] }, e: -7 }';
     const match = { a: '1.10', b: '5127e8914032', c: ['0123', '0x1F'], e: -7 };
     expect(only(slack(`  match: ${yaml}`)).match).toEqual([
       { ...match, d: { in: ['12345678901234567890', '2e0'] } },
@@ -305,6 +306,21 @@ describe('fingerprint', () => {
     expect(of(`${yaml}\n  match: [{ rule: x }]`)).not.toBe(base);
     expect(of(`delivery: { timeout: 1s }\n${yaml}`)).not.toBe(base);
     expect(of(yaml, { files: { '/pem/ca': 'two' } })).not.toBe(base);
+  });
+});
+
+describe('a rate limit for all replicas', () => {
+  const warned = (path: string) =>
+    `${path}delivery.ratelimit.shared: has no effect without \`spool.driver: jetstream\`: each replica keeps the limit by itself`;
+
+  test('that holds for each by itself is told', () => {
+    const limit = 'delivery: { ratelimit: { persecond: 5, shared: true } }';
+    expect(warningsOf(slack(`  ${limit}`))).toEqual([warned('slack.')]);
+    expect(warningsOf(`${limit}\n${slack()}`)).toEqual([warned('')]);
+    expect(warningsOf(slack('  delivery: { ratelimit: { shared: true } }'))).toEqual([]);
+    expect(
+      warningsOf(`spool: { driver: jetstream, servers: nats://a:4222 }\n${slack(`  ${limit}`)}`),
+    ).toEqual([]);
   });
 });
 
