@@ -4,7 +4,7 @@ import { itemsOf } from '../api.ts';
 import { type DaemonOptions, withDaemon } from '../connect.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
-import { count, painter, priorityColours, shorten, table, timestamp, visible } from '../text.ts';
+import { count, painter, priorityColours, shorten, table, timestamp, toJsonText, visible } from '../text.ts';
 import { parseMoment } from '../times.ts';
 
 interface FilterOptions extends DaemonOptions {
@@ -34,7 +34,7 @@ export async function deadList(options: ListOptions, context: Context): Promise<
   const { io } = context;
   const { letters, total } = await findLetters(options, context);
   await io.print(
-    options.json ? `${JSON.stringify(letters, null, 2)}\n` : renderLetters(letters, io.colours, io.columns),
+    options.json ? `${toJsonText(letters, 2)}\n` : renderLetters(letters, io.colours, io.columns),
   );
   if (!options.json && letters.length < total) {
     io.note(`${letters.length} of ${total}; --limit and the filters show others\n`);

@@ -11,7 +11,7 @@ import { readFalco } from '../doctor/falco-file.ts';
 import { checkFalco } from '../doctor/falco-wiring.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
-import { type Colour, type Paint, painter } from '../text.ts';
+import { type Colour, type Paint, painter, toJsonText } from '../text.ts';
 
 interface DoctorOptions extends DaemonOptions {
   falco?: string;
@@ -51,7 +51,7 @@ export async function doctor(options: DoctorOptions, context: Context): Promise<
       await tell([check]);
   }
   await tell(falco(options.falco, config));
-  if (options.json) await context.io.print(`${JSON.stringify(all, null, 2)}\n`);
+  if (options.json) await context.io.print(`${toJsonText(all, 2)}\n`);
   return all.some(check => check.level === 'fail') ? EXIT.failure : EXIT.ok;
 }
 

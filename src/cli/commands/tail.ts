@@ -7,6 +7,7 @@ import type { ApiClient, Query } from '../api.ts';
 import { type DaemonOptions, withDaemon } from '../connect.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
+import { toJsonText } from '../text.ts';
 import { parseMoment } from '../times.ts';
 
 interface TailOptions extends DaemonOptions {
@@ -84,6 +85,5 @@ async function past(api: ApiClient, query: Query, wanted: number): Promise<JsonO
 }
 
 function toText(alert: JsonObject, json: boolean, colours: boolean): string {
-  const text = JSON.stringify(alert);
-  return json ? text : toLine(decodeAlert(Buffer.from(text)), colours);
+  return json ? toJsonText(alert) : toLine(decodeAlert(Buffer.from(JSON.stringify(alert))), colours);
 }

@@ -4,7 +4,7 @@ import { itemsOf } from '../api.ts';
 import { type DaemonOptions, withDaemon } from '../connect.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
-import { painter, span, table, visible } from '../text.ts';
+import { painter, span, table, toJsonText, visible } from '../text.ts';
 
 interface TestOptions extends DaemonOptions {
   output?: string;
@@ -24,7 +24,7 @@ export function test(options: TestOptions, context: Context): Promise<ExitCode> 
       }),
     );
     await context.io.print(
-      options.json ? `${JSON.stringify(outcomes, null, 2)}\n` : render(outcomes, context.io.colours),
+      options.json ? `${toJsonText(outcomes, 2)}\n` : render(outcomes, context.io.colours),
     );
     return outcomes.every(outcome => outcome.ok) ? EXIT.ok : EXIT.failure;
   });

@@ -215,15 +215,18 @@ describe('tail', () => {
   });
 
   test('control characters of an alert do not reach the terminal', async () => {
+    const output = 'a\u001b]0;owned\u0007b\u009b31m\u202e';
     const { url } = await daemon({
       'GET /api/v1/alerts': () => ({
-        items: [{ offset: 1, appendedAt: 1, alert: alert({ output: 'a\u001b]0;owned\u0007b' }) }],
+        items: [{ offset: 1, appendedAt: 1, alert: alert({ output }) }],
       }),
     });
     const { out } = await cli(['tail', '--url', url, '--no-follow']);
+    const { out: json } = await cli(['tail', '--url', url, '--no-follow', '--json']);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    expect(out).not.toMatch(/[\u001b\u0007]/);
+    for (const shown of [out, json]) expect(shown).not.toMatch(/[\u001b\u0007\u009b\u202e]/);
     expect(out).toContain('owned');
+    expect(JSON.parse(json).output).toBe(output);
   });
 
   test.each([
