@@ -7,9 +7,11 @@ import {
   isPair,
   isScalar,
   isSeq,
+  type Node,
   Pair,
   parseDocument,
   Scalar,
+  visit,
   YAMLMap,
 } from 'yaml';
 import { type LoadOptions, loadConfig } from '../core/config/load.ts';
@@ -63,6 +65,15 @@ export function migrateConfig(text: string, options: MigrationOptions): Migratio
   if (document.errors.length > 0 || !(isEmpty || isMap(contents))) throw new ConfigError(found);
   const work = new Rewrite(options.definitions, found, problemsOf(text, options, false));
   if (isMap(contents)) work.rewrite(contents, []);
+  const { orphans } = work;
+  visit(document, {
+    Alias(_, { source }) {
+      const orphan = orphans.get(source);
+      // It brings its anchor along: what else refers to it finds it here.
+      orphans.delete(source);
+      return orphan;
+    },
+  });
   document.commentBefore = [HEAD, document.commentBefore].filter(Boolean).join('\n\n');
   const result = isEmpty
     ? document.commentBefore.replace(/^(?=.)/gm, '#').concat('\n')
@@ -89,6 +100,8 @@ function problemsOf(
 
 class Rewrite {
   readonly remarks: string[] = [];
+  /** What was left out and may be referred to, by its anchor. */
+  readonly orphans = new Map<string, Node>();
   readonly #problems = new Map<string, ConfigProblem[]>();
   /** Paths of what strict reading refuses and the daemon only ignores. */
   readonly #ignored: ReadonlySet<string>;
@@ -132,6 +145,11 @@ class Rewrite {
       for (const sentence of sentences) this.remarks.push(`${where}: ${sentence}`);
       if (this.#ignored.has(where)) {
         carried.push(...commentsOf(pair), ...sentences.map(sentence => ` ${key} left out: ${sentence}`));
+        visit(pair.value as Node | null, {
+          Node: (_, node) => {
+            if ('anchor' in node && node.anchor) this.orphans.set(node.anchor, node);
+          },
+        });
         continue;
       }
       this.#renamed(pair, at, map);

@@ -213,6 +213,19 @@ describe('config', () => {
 describe('config migrate', () => {
   const migrate = (text: string) => cli(['config', 'migrate', file(text)]);
 
+  test('keeps what is referred to where it was left out', async () => {
+    const common = 'x-common: &common\n  checkcert: false\n  minimumpriority: warning\n';
+    const hooks = ['slack', 'discord'].map(
+      name => `${name}:\n  <<: *common\n  webhookurl: https://a.example/x\n`,
+    );
+    const { code, out } = await migrate(common + hooks.join(''));
+    expect(code).toBe(0);
+    expect(parse(out, { merge: true })).toEqual({
+      slack: { checkcert: false, minimumpriority: 'warning', webhookurl: 'https://a.example/x' },
+      discord: { checkcert: false, minimumpriority: 'warning', webhookurl: 'https://a.example/x' },
+    });
+  });
+
   test('gives no second map of a name that the file has already', async () => {
     const slack =
       'slack:\n  webhookurl: https://a.example/x\n  maxconcurrentrequests: 3\n  delivery: {timeout: 5s}\n';
