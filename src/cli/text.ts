@@ -1,13 +1,12 @@
 /** Text for a terminal: colours, tables, times. Pure. */
 import type { Priority } from '../core/priority.ts';
+import { visibleJson } from '../core/visible.ts';
 
 export { visible } from '../core/visible.ts';
 
-/** JSON that leaves the terminal alone: control characters that JSON may hold as they are stand escaped. */
+/** JSON that leaves the terminal alone. */
 export function toJsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, char =>
-    char === '\n' ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return visibleJson(JSON.stringify(value, null, indent));
 }
 
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const;

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 import type { LogConfig } from './config/types.ts';
 import type { Logger } from './contract.ts';
-import { visibleLine } from './visible.ts';
+import { visibleJson } from './visible.ts';
 
 /** A logger that lends itself to parts of the daemon. */
 export interface RootLogger extends Logger {
@@ -53,7 +53,7 @@ export function createLogger(
       shared.target = targetOf(changed, out);
     },
   };
-  const masked = { write: (line: string) => shared.target.write(visibleLine(shared.redact(line))) };
+  const masked = { write: (line: string) => shared.target.write(visibleJson(shared.redact(line))) };
   const logger = pino(
     {
       level: 'debug',
@@ -109,7 +109,7 @@ function prettyStream(out: LogDestination): DestinationStream {
     messageKey: 'message',
     destination: new Writable({
       write(chunk, _encoding, done) {
-        out.write(visibleLine(String(chunk)));
+        out.write(visibleJson(String(chunk)));
         done();
       },
     }),

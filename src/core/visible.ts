@@ -9,9 +9,9 @@ export function visible(text: string): string {
   );
 }
 
-/** The same for a line of log, where JSON has escaped some of them already: what is JSON stays so, and says the same. */
-export function visibleLine(line: string): string {
-  return line.replace(
+/** The same for JSON, which lets some of them stand as they are: it stays JSON, and says the same. */
+export function visibleJson(text: string): string {
+  return text.replace(
     /[\x7f-\x9f\p{Bidi_Control}\u2028\u2029]/gu,
     char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
