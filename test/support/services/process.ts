@@ -1,5 +1,7 @@
 /** Servers as child processes of a test run: started on free ports, ended by their process, also when tests fail. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -156,13 +158,26 @@ export async function restartable(
   };
 }
 
-/** A port that nobody listens on at the moment. */
+/** Linux gives those from 32768 on to outgoing connections: one of these could take a port while its server is down. */
+const PORTS = [15_000, 32_768] as const;
+
+/** A port that nobody listens on at the moment, and that nobody gets who did not ask for it. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(...PORTS);
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise(resolve => server.close(resolve));
-  return port;
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+  } catch {
+    return false;
+  }
+  await once(server.close(), 'close');
+  return true;
 }
 
 /** Several different ones. */
