@@ -42,6 +42,6 @@ export default defineHttpOutput({
       json: config.outputformat === 'text' ? { ...message, text, attachments: undefined } : message,
     };
   },
-  status: ({ status, body }) => (status < 300 && answeredObject(body).success === false ? 400 : undefined),
+  status: response => (answeredObject(response.body).success === false ? 400 : undefined),
   example: { webhookurl: 'https://chat.example/hooks/id/token' },
 });

@@ -18,8 +18,7 @@ const PASSING: Record<string, number> = {
 };
 
 /** Slack's API, and what speaks like it, says `"ok": false` with a code inside a 200. */
-function hiddenStatus({ status, body }: HttpResponse): number | undefined {
-  if (status >= 300) return undefined;
+function hiddenStatus({ body }: HttpResponse): number | undefined {
   const { ok, error } = answeredObject(body);
   return ok === false ? (PASSING[String(error)] ?? 400) : undefined;
 }

@@ -78,8 +78,10 @@ export interface HttpOutputDefinition<K extends z.ZodRawShape> {
   client?(config: Config<K>, host: Host): HttpClient;
   /** Signs the request just before it goes out. `now` is in milliseconds since the epoch. */
   sign?(request: HttpRequest, config: Config<K>, now: number): HttpRequest;
-  /** For services that hide a status in the body or behind another one: what the answer is judged by. Undefined for its own. */
+  /** For services that hide a status in the body of a 2xx: what the answer is judged by. Undefined for the answer's own. */
   status?(response: HttpResponse): number | undefined;
+  /** The same for a refusal that means something else with this service than its status says. */
+  refusalStatus?(response: HttpResponse): number | undefined;
   /**
    * For services that answer 2xx with an error inside; other answers are judged by their status.
    * @throws RetriableError | PermanentError | PartialError
@@ -199,7 +201,8 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
   }
 
   #uncovered(response: HttpResponse): HttpResponse {
-    const status = this.#definition.status?.(response);
+    const isAccepted = response.status >= 200 && response.status < 300;
+    const status = this.#definition[isAccepted ? 'status' : 'refusalStatus']?.(response);
     return status === undefined ? response : withStatus(response, status);
   }
 

@@ -23,7 +23,6 @@ export default defineHttpOutput({
     json: toMessage(alert, config, headline),
   }),
   // Too many requests are answered with a 400: help.zoho.com/portal/en/community/topic/zoho-cliq-api-rate-limit.
-  status: ({ status, body }) =>
-    status === 400 && answeredObject(body).code === 'request_limit_exceeded' ? 429 : undefined,
+  refusalStatus: ({ body }) => (answeredObject(body).code === 'request_limit_exceeded' ? 429 : undefined),
   example: { webhookurl: 'https://cliq.example/api/v2/channelsbyname/alerts/message?zapikey=key' },
 });

@@ -29,9 +29,8 @@ export default defineHttpOutput({
       },
     };
   },
-  status({ status, body }) {
-    if (status >= 300) return undefined;
-    const { ok, error_code } = answeredObject(body);
+  status(response) {
+    const { ok, error_code } = answeredObject(response.body);
     if (ok !== false) return undefined;
     return typeof error_code === 'number' && error_code >= 400 ? error_code : 400;
   },

@@ -32,6 +32,6 @@ export default defineHttpOutput({
   batchBy: ({ batchsize }) =>
     batchsize > 1 ? { items: batchsize, bytes: 1024 * 1024, waitMs: 0 } : undefined,
   // Too many points are answered with a 406, too: github.com/wavefrontHQ/wavefront-proxy, AbstractDataSubmissionTask.
-  status: ({ status }) => (status === 406 ? 429 : undefined),
+  refusalStatus: ({ status }) => (status === 406 ? 429 : undefined),
   example: { endpointtype: 'proxy', endpointhost: 'http://wavefront-proxy.example' },
 });

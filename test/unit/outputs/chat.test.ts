@@ -279,6 +279,21 @@ describe('Teams', () => {
   });
 });
 
+test('the words of a refusal do not take the place of its status', async () => {
+  const refused = async (chat: { name: string }, body: string) => {
+    sink.reply = always(503, body);
+    return failureOf(sent(chat, {}));
+  };
+  for (const error of [
+    await refused(teams, 'Microsoft Teams endpoint returned HTTP error 413'),
+    await refused(slack, '{"ok":false,"error":"channel_not_found"}'),
+    await refused(rocketchat, '{"success":false}'),
+    await refused(telegram, '{"ok":false,"error_code":400}'),
+  ]) {
+    expect(error).toMatchObject({ name: 'RetriableError', reason: 'server_error' });
+  }
+});
+
 test('a broken message template is told of before the start', () => {
   const definition = mattermost as unknown as OutputDefinition;
   const config = configOf(definition, { ...definition.example, messageformat: '{{ .Rule' });
