@@ -109,6 +109,7 @@ function prettyStream(out: LogDestination): DestinationStream {
     messageKey: 'message',
     destination: new Writable({
       write(chunk, _encoding, done) {
+        // Here what JSON had escaped stands as it is again.
         out.write(visibleJson(String(chunk)));
         done();
       },

@@ -181,12 +181,10 @@ export function toDelivery(
   const limits = place.alone || place.batch === 'unknown' ? undefined : place.batch;
   const batch = limits && toBatch(limits, keys);
   if (!limits && own && place.batch !== 'unknown' && !isUnset(find(section, ['delivery', 'batch']))) {
-    const settings = definition.batchBy ? 'with these settings each alert goes alone' : undefined;
+    const cause = place.batch ? 'with `template.body`' : definition.batchBy && 'with these settings';
     problems.warning(
       [...path, 'delivery', 'batch'],
-      place.batch
-        ? 'with `template.body` each alert goes alone'
-        : (settings ?? 'this output takes one alert at a time'),
+      cause ? `${cause} each alert goes alone` : 'this output takes one alert at a time',
       locate(section, 'delivery.batch'),
     );
   }

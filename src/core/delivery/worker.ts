@@ -8,8 +8,10 @@ import { Pump } from './pump.ts';
 import type { Replayable } from './replay.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
-/** How long an output may take to close: what the grace time leaves of it, and no less than the second. */
-const [MAX_CLOSE_MS, MIN_CLOSE_MS] = [5_000, 1_000];
+/** How long an output may take to close. */
+const MAX_CLOSE_MS = 5_000;
+/** The same where the grace time is over. */
+const MIN_CLOSE_MS = 1_000;
 
 /** One output at work, from its opening to its close: its pump, its replays one after the other, its status. */
 export class OutputWorker {
