@@ -5,6 +5,8 @@ import {
   missingHelm,
   namesOf,
   only,
+  podOf,
+  quick,
   render,
   renderSet,
   secretTexts,
@@ -13,10 +15,6 @@ import {
 } from '../support/services/helm.ts';
 import { describeWith } from '../support/services/need.ts';
 
-/** The schema has been asked by the first tests. */
-const quick = { validated: false };
-
-const podOf = (objects: Manifest[]) => workloadOf(objects).spec.template as Manifest;
 const volumesOf = (objects: Manifest[]) =>
   Object.fromEntries((podOf(objects).spec.volumes as Manifest[]).map(volume => [volume.name, volume]));
 const mountsOf = (objects: Manifest[]) =>
@@ -113,35 +111,6 @@ describeWith('the names', missingHelm(), () => {
     expect(
       namesOf(await renderSet('node-port', quick)).filter(name => name.includes('falcosidekick')),
     ).toEqual([]);
-  });
-});
-
-describeWith('resources', missingHelm(), () => {
-  const requests = { cpu: '100m', memory: '192Mi' };
-
-  test.each([
-    [{}, requests],
-    [{ 'limits.memory': '128Mi' }, { ...requests, memory: '128Mi' }],
-    [
-      { 'limits.memory': '200000000', 'limits.cpu': '0.05' },
-      { cpu: '0.05', memory: 200_000_000 },
-    ],
-    [{ 'limits.memory': '1G', 'limits.cpu': '1' }, requests],
-    [
-      { 'limits.memory': '1Pi', 'limits.cpu': '99000u' },
-      { ...requests, cpu: '99000u' },
-    ],
-    [
-      { 'limits.memory': 'null', 'requests.memory': '2Gi' },
-      { ...requests, memory: '2Gi' },
-    ],
-    [
-      { 'limits.memory': '130Mi', 'requests.memory': '128Mi' },
-      { ...requests, memory: '128Mi' },
-    ],
-  ])('%j: no request is above its limit', async (given, expected) => {
-    const set = Object.entries(given).map(([name, value]) => `resources.${name}=${value}`);
-    expect(containerOf(await render({ set })).resources.requests).toEqual(expected);
   });
 });
 
@@ -341,23 +310,6 @@ describeWith('rights in the cluster', missingHelm(), () => {
   });
 });
 
-describeWith('the image', missingHelm(), () => {
-  test('is that of the chart’s version, or a digest', async () => {
-    expect(containerOf(await render()).image).toMatch(/^tiercel:\d+\.\d+\.\d+/);
-    const objects = await renderSet('image', quick);
-    expect(containerOf(objects)).toMatchObject({
-      image: `registry.example.test:5000/security/tiercel@sha256:${'0123456789abcdef'.repeat(4)}`,
-      imagePullPolicy: 'Always',
-    });
-    expect(podOf(objects).spec.imagePullSecrets).toEqual([{ name: 'pull' }, { name: 'other' }]);
-  });
-
-  test('is never that of falcosidekick', async () => {
-    const objects = await renderSet('falcosidekick-cloud', quick);
-    expect(containerOf(objects).image).toMatch(/^registry\.example\.test\/tiercel:0/);
-  });
-});
-
 describeWith('TLS', missingHelm(), () => {
   const probes = (objects: Manifest[]) => {
     const { startupProbe, readinessProbe, livenessProbe } = containerOf(objects);
@@ -408,159 +360,6 @@ describeWith('TLS', missingHelm(), () => {
       'ca.crt': 'CA',
     });
     expect(probes(objects)[1]).toEqual({ path: '/ping', port: 'http-notls', scheme: 'HTTP' });
-  });
-});
-
-describeWith('the way in', missingHelm(), () => {
-  test('through Ingresses, each with labels and annotations of its own', async () => {
-    const objects = await renderSet('ingresses', quick);
-    const main = only(objects, 'Ingress', 'falco-tiercel');
-    expect(main.metadata).toMatchObject({
-      labels: { exposed: 'true' },
-      annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt' },
-    });
-    expect(main.spec).toEqual({
-      ingressClassName: 'nginx',
-      tls: [{ secretName: 'tiercel-tls', hosts: ['falco.example.test'] }],
-      rules: [
-        {
-          host: 'falco.example.test',
-          http: {
-            paths: [
-              {
-                path: '/',
-                pathType: 'Prefix',
-                backend: { service: { name: 'falco-tiercel', port: { name: 'http' } } },
-              },
-            ],
-          },
-        },
-      ],
-    });
-    const kcert = only(objects, 'Ingress', 'falco-tiercel-kcert');
-    expect(kcert.metadata.labels).toMatchObject({ 'kcert.dev/ingress': 'managed' });
-    expect(kcert.metadata.labels).not.toHaveProperty('exposed');
-    expect(kcert.spec.ingressClassName).toBeUndefined();
-    const contour = only(objects, 'Ingress', 'falco-tiercel-contour');
-    expect(contour.metadata.annotations).toEqual({ 'projectcontour.io/response-timeout': '30s' });
-    expect(contour.spec.rules[0].http.paths.map(({ pathType }: Manifest) => pathType)).toEqual([
-      'Exact',
-      'Prefix',
-    ]);
-  });
-
-  test('through a Gateway', async () => {
-    const { metadata, spec } = only(await renderSet('httproute', quick), 'HTTPRoute');
-    expect(metadata).toMatchObject({ labels: { team: 'sec' }, annotations: { note: 'x' } });
-    expect(spec.rules).toHaveLength(2);
-    expect(spec.rules[1].filters[0]).toMatchObject({
-      type: 'RequestRedirect',
-      requestRedirect: { scheme: 'https' },
-    });
-    const plain = only(await renderSet('falcosidekick-cloud', quick), 'HTTPRoute');
-    expect(plain.spec.rules).toEqual([
-      {
-        backendRefs: [{ name: 'sidekick', port: 8080 }],
-        matches: [{ path: { type: 'PathPrefix', value: '/' } }],
-      },
-    ]);
-  });
-
-  test('through ports of nodes and load balancers', async () => {
-    expect(only(await renderSet('node-port', quick), 'Service', 'falco-tiercel').spec).toMatchObject({
-      type: 'NodePort',
-      externalTrafficPolicy: 'Local',
-      sessionAffinity: 'ClientIP',
-      ports: [{ port: 2801, nodePort: 30281, appProtocol: 'http' }],
-    });
-    const cloud = await renderSet('falcosidekick-cloud', quick);
-    expect(only(cloud, 'Service', 'sidekick').spec).toMatchObject({
-      type: 'LoadBalancer',
-      ports: [{ port: 8080 }],
-    });
-    // Nobody wants to pay for a second one.
-    expect(only(cloud, 'Service', 'falco-falcosidekick').spec.type).toBe('ClusterIP');
-  });
-
-  test('is watched', async () => {
-    expect(only(await renderSet('network-policy', quick), 'NetworkPolicy').spec).toMatchObject({
-      policyTypes: ['Ingress', 'Egress'],
-      ingress: [
-        {
-          ports: [{ port: 'http' }],
-          from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'falco' } } }],
-        },
-      ],
-      egress: [{ ports: [{ port: 53 }, { port: 53 }] }, { to: [{ ipBlock: { cidr: '192.0.2.0/24' } }] }],
-    });
-    const { spec } = only(await renderSet('node-port', quick), 'NetworkPolicy');
-    expect(spec.policyTypes).toEqual(['Ingress']);
-    expect(spec.ingress).toEqual([{ ports: [{ port: 'http' }] }]);
-  });
-});
-
-describeWith('pods', missingHelm(), () => {
-  test('are placed where the values say', async () => {
-    const { spec } = podOf(await renderSet('scheduling', quick));
-    expect(spec).toMatchObject({
-      priorityClassName: 'system-cluster-critical',
-      runtimeClassName: 'gvisor',
-      nodeSelector: { 'kubernetes.io/os': 'linux' },
-      tolerations: [{ key: 'dedicated', operator: 'Exists' }],
-      dnsPolicy: 'ClusterFirst',
-      hostAliases: [{ ip: '192.0.2.1', hostnames: ['kafka.example.test'] }],
-    });
-    const [zone, host] = spec.topologySpreadConstraints;
-    expect(zone.labelSelector.matchLabels).toMatchObject({ 'app.kubernetes.io/instance': 'falco' });
-    expect(host.labelSelector.matchLabels).toEqual({ own: 'selector' });
-  });
-
-  test('have labels and annotations that are texts, each once, whatever the values write', async () => {
-    const objects = await render({
-      set: [
-        'customLabels.team=42',
-        'customLabels.tier=a',
-        'podLabels.tier=b',
-        'podAnnotations.inject=false',
-        'nodeSelector.gpu=true',
-        'service.annotations.scrape=true',
-        'serviceAccount.annotations.number=12345678',
-        'persistence.annotations.backup=true',
-      ],
-    });
-    const { metadata, spec } = podOf(objects);
-    expect(metadata.labels).toMatchObject({ team: '42', tier: 'b' });
-    expect(metadata.annotations).toMatchObject({ inject: 'false' });
-    expect(spec.nodeSelector).toEqual({ gpu: 'true' });
-    for (const { metadata } of [...objects, ...workloadOf(objects).spec.volumeClaimTemplates]) {
-      const texts = Object.values({ ...metadata.labels, ...metadata.annotations });
-      expect(texts.filter(text => typeof text !== 'string')).toEqual([]);
-    }
-  });
-
-  test.each(['resources', 'service.labels', 'serviceAccount.annotations', 'podSecurityContext'])(
-    'come about without %s',
-    async path => {
-      expect(namesOf(await render({ set: [`${path}=null`] }))).toEqual(namesOf(await render()));
-    },
-  );
-
-  test('leave one at a time, after a wait without a shell', async () => {
-    const objects = await render();
-    expect(only(objects, 'PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1 });
-    expect(containerOf(objects).lifecycle.preStop).toEqual({ sleep: { seconds: 5 } });
-    const older = await render({ kubeVersion: '1.28.0' });
-    expect(containerOf(older).lifecycle.preStop).toEqual({
-      exec: { command: ['node', '-e', 'setTimeout(() => {}, 5000)'] },
-    });
-    expect(namesOf(await renderSet('restart', quick)).join()).not.toContain('PodDisruptionBudget');
-  });
-
-  test('are asked on the port that they listen on', async () => {
-    const objects = await renderSet('restart', quick);
-    expect(containerOf(objects).ports).toEqual([{ name: 'http', containerPort: 8080, protocol: 'TCP' }]);
-    expect(containerOf(objects).startupProbe).toBeUndefined();
-    expect(containerOf(objects).readinessProbe.httpGet.path).toBe('/ping');
   });
 });
 

@@ -89,6 +89,9 @@ export interface RenderOptions {
   validated?: boolean;
 }
 
+/** For sets of values whose schema another test asks. */
+export const quick: RenderOptions = { validated: false };
+
 /** Arguments of `helm template`, `helm install` and so on. */
 export function chartArguments({
   release = 'falco',
@@ -157,9 +160,14 @@ export function workloadOf(objects: readonly Manifest[]): Manifest {
   return found[0]!;
 }
 
+/** What its pods are made from. */
+export function podOf(objects: readonly Manifest[]): Manifest {
+  return workloadOf(objects).spec.template as Manifest;
+}
+
 /** The daemon's container. */
 export function containerOf(objects: readonly Manifest[]): Manifest {
-  const containers = workloadOf(objects).spec.template.spec.containers as Manifest[];
+  const containers = podOf(objects).spec.containers as Manifest[];
   return containers.find(({ name }) => name === 'tiercel')!;
 }
 
