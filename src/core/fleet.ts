@@ -6,7 +6,7 @@ import type { OutputInstance } from './config/types.ts';
 import type { Clock, Logger, Output } from './contract.ts';
 import type { DeliveryObserver, OutputStatus } from './delivery/contract.ts';
 import { OutputWorker } from './delivery/worker.ts';
-import type { ReplayOutcome, TestOutcome } from './http/backend.ts';
+import type { ReplayOutcome, TestOutcome } from './http-server/backend.ts';
 import { replayEntries, replayLetters } from './replay.ts';
 import { compileFilter } from './route.ts';
 import type { DeadLetterFilter, Entry, ReadRange, Spool } from './spool/contract.ts';

@@ -5,7 +5,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Alert } from './alert.ts';
 import type { Count, Logger } from './contract.ts';
-import type { IngestObserver, RequestRefusal } from './http/backend.ts';
+import type { IngestObserver, RequestRefusal } from './http-server/backend.ts';
 import { CappedCounter } from './metrics/capped-counter.ts';
 import {
   eventLabelNames,

@@ -1,6 +1,6 @@
 /** Whether alerts can be taken, and what is not as it should be. Pure. */
 import type { OutputStatus } from './delivery/contract.ts';
-import type { Readiness } from './http/backend.ts';
+import type { Readiness } from './http-server/backend.ts';
 import type { SpoolStats } from './spool/contract.ts';
 
 /** How the parts of the daemon are. */

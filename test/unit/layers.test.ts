@@ -37,6 +37,13 @@ describe('layers', () => {
     expect(violations(/^core\//, target => target.startsWith('core/'))).toEqual([]);
   });
 
+  test('what listens and what sends know nothing of each other', () => {
+    const allowed = (target: string) =>
+      !target.startsWith('core/http/') || target === 'core/http/node-http.ts';
+    expect(violations(/^core\/http-server\//, allowed)).toEqual([]);
+    expect(violations(/^core\/http\//, target => !target.startsWith('core/http-server/'))).toEqual([]);
+  });
+
   test('an output imports contracts, shared helpers and its own folder, never another output', () => {
     const own = (file: string) => `${file.split('/').slice(0, 2).join('/').replace(/\.ts$/, '')}/`;
     const allowed = (target: string, file: string) =>

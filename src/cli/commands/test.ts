@@ -1,5 +1,5 @@
 /** `tiercel test`: the test alert through every output of the running daemon. */
-import type { TestOutcome } from '../../core/http/backend.ts';
+import type { TestOutcome } from '../../core/http-server/backend.ts';
 import { itemsOf } from '../api.ts';
 import { type DaemonOptions, withDaemon } from '../connect.ts';
 import { EXIT, type ExitCode } from '../exit.ts';

@@ -1,7 +1,7 @@
 /** What the running daemon says of itself. */
 import type { OutputStatus } from '../../core/delivery/contract.ts';
-import type { StatusReport } from '../../core/http/backend.ts';
-import type { RefusedRequest } from '../../core/http/refusals.ts';
+import type { StatusReport } from '../../core/http-server/backend.ts';
+import type { RefusedRequest } from '../../core/http-server/refusals.ts';
 import { type ApiClient, itemsOf } from '../api.ts';
 import { CliError } from '../exit.ts';
 import { count, span, visible } from '../text.ts';

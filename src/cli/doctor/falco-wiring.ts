@@ -3,7 +3,7 @@
  * Falco's keys and defaults: https://github.com/falcosecurity/falco/blob/master/falco.yaml (read 2026-07).
  */
 import type { ServerConfig } from '../../core/config/types.ts';
-import { firstSegment, placeOf } from '../../core/http/target.ts';
+import { firstSegment, placeOf } from '../../core/http-server/target.ts';
 import { percentDecoded } from '../../core/url-parts.ts';
 import { isLoopback } from '../api.ts';
 import { type Check, fail, ok, warn } from './check.ts';

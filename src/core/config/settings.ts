@@ -1,5 +1,5 @@
 /** From the global keys to the parts of the configuration, with what has to hold between keys. */
-import { placeOf } from '../http/target.ts';
+import { placeOf } from '../http-server/target.ts';
 import { type ClientTlsKeys, checkWaits, type DeliveryKeys } from './connection.ts';
 import { type JetStreamKeys, toJetStream } from './jetstream.ts';
 import type { Problems } from './problems.ts';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AuthConfig } from '../../../src/core/config/types.ts';
-import { Auth } from '../../../src/core/http/auth.ts';
+import { Auth } from '../../../src/core/http-server/auth.ts';
 import { alertText, call, post, type Rig, raw, serverConfig, startServer } from './support.ts';
 
 let rig: Rig;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Backend } from '../../../src/core/http/backend.ts';
+import type { Backend } from '../../../src/core/http-server/backend.ts';
 import { SpoolFaultError, SpoolFullError } from '../../../src/core/spool/contract.ts';
 import { type Certs, makeCerts } from '../../support/certs.ts';
 import { alertText, type Rig, raw, startServer } from './support.ts';

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { FastLane, type FastLaneOptions } from '../../../src/core/http/fast-lane.ts';
-import type { Denied } from '../../../src/core/http/lane.ts';
-import { lendReads } from '../../../src/core/http/lent-reads.ts';
+import { FastLane, type FastLaneOptions } from '../../../src/core/http-server/fast-lane.ts';
+import type { Denied } from '../../../src/core/http-server/lane.ts';
+import { lendReads } from '../../../src/core/http-server/lent-reads.ts';
 
 type Answer = (denied?: Denied) => void;
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { lendReads } from '../../../src/core/http/lent-reads.ts';
+import { lendReads } from '../../../src/core/http-server/lent-reads.ts';
 
 type Lent = ReturnType<typeof lendReads>;
 

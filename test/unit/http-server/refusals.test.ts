@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { Refusals } from '../../../src/core/http/refusals.ts';
+import { Refusals } from '../../../src/core/http-server/refusals.ts';
 import { recordingLogger } from '../../support/logger.ts';
 
 afterEach(() => {

@@ -4,8 +4,13 @@ import http from 'node:http';
 import { connect } from 'node:net';
 import { type Alert, type AlertDraft, sealAlert } from '../../../src/core/alert.ts';
 import type { ServerConfig } from '../../../src/core/config/types.ts';
-import type { Backend, ReplayOutcome, RequestRefusal, TestOutcome } from '../../../src/core/http/backend.ts';
-import { createServer, type HttpServer, type Listening } from '../../../src/core/http/server.ts';
+import type {
+  Backend,
+  ReplayOutcome,
+  RequestRefusal,
+  TestOutcome,
+} from '../../../src/core/http-server/backend.ts';
+import { createServer, type HttpServer, type Listening } from '../../../src/core/http-server/server.ts';
 import type {
   DeadLetter,
   DeadLetterFilter,

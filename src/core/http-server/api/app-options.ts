@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import type { Logger } from '../contract.ts';
-import type { Backend } from './backend.ts';
-import type { Ingest, Settings } from './ingest.ts';
-import type { Refusals } from './refusals.ts';
+import type { Logger } from '../../contract.ts';
+import type { Backend } from '../backend.ts';
+import type { Ingest, Settings } from '../ingest.ts';
+import type { Refusals } from '../refusals.ts';
 
 /** What the application needs of the server around it. */
 export interface AppOptions {

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import type { Entry } from '../spool/contract.ts';
-import type { Backend } from './backend.ts';
+import type { Entry } from '../../spool/contract.ts';
+import type { Backend } from '../backend.ts';
 import { type AlertQuery, isWanted, MAX_BYTES } from './query.ts';
 
 /** A page of entries as JSON texts. */

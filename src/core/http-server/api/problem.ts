@@ -1,8 +1,8 @@
 /** Errors of the API as problem+json (RFC 9457). */
 import type { NextFunction, Request, Response } from 'express';
-import type { Logger } from '../contract.ts';
-import { ConfigError, formatProblem } from '../errors.ts';
-import { SpoolFaultError } from '../spool/contract.ts';
+import type { Logger } from '../../contract.ts';
+import { ConfigError, formatProblem } from '../../errors.ts';
+import { SpoolFaultError } from '../../spool/contract.ts';
 
 /** When to ask again for what is on a server that is away, in seconds. */
 const ASK_AGAIN_S = '5';

@@ -1,6 +1,6 @@
 /** The API under /api/v1, see docs/api.md. Reading wants what the ingest wants, changing the admin token. */
 import express, { type NextFunction, type Request, type Response, Router } from 'express';
-import { endWhole } from './answer.ts';
+import { endWhole } from '../answer.ts';
 import type { AppOptions } from './app-options.ts';
 import { expectReadable, follow, readNewest } from './history.ts';
 import { readLetters, removeLetters } from './letters.ts';

@@ -1,7 +1,7 @@
 /** One connection of the fast lane: its requests one after the other, until it ends or goes to node:http. */
 import type { Socket } from 'node:net';
+import { STATUS_CODES } from '../http/node-http.ts';
 import type { FastLane } from './fast-lane.ts';
-import { STATUS_CODES } from './node-http.ts';
 import { RepeatedHead } from './repeated-head.ts';
 import { MAX_SIMPLE_HEAD, readSimpleHead, type SimpleHead } from './simple-request.ts';
 

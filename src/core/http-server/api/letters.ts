@@ -1,6 +1,6 @@
 /** Dead letters as the API shows them, and what it lets be removed. */
-import type { DeadLetter } from '../spool/contract.ts';
-import type { Backend } from './backend.ts';
+import type { DeadLetter } from '../../spool/contract.ts';
+import type { Backend } from '../backend.ts';
 import { ApiError } from './problem.ts';
 import {
   DEFAULT_LIMIT,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RepeatedHead } from '../../../src/core/http/repeated-head.ts';
-import { readSimpleHead } from '../../../src/core/http/simple-request.ts';
+import { RepeatedHead } from '../../../src/core/http-server/repeated-head.ts';
+import { readSimpleHead } from '../../../src/core/http-server/simple-request.ts';
 
 const head = (...lines: string[]) => `${['POST / HTTP/1.1', ...lines].join('\r\n')}\r\n\r\n`;
 const withLength = (length: string) =>

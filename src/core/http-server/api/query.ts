@@ -1,8 +1,8 @@
 /** Reads the parameters of API calls, from the query and from a JSON body alike. Pure. */
-import type { Alert } from '../alert.ts';
-import { type Priority, parsePriority, priorityRank } from '../priority.ts';
-import type { DeadLetterFilter } from '../spool/contract.ts';
-import { parseDuration } from '../units.ts';
+import type { Alert } from '../../alert.ts';
+import { type Priority, parsePriority, priorityRank } from '../../priority.ts';
+import type { DeadLetterFilter } from '../../spool/contract.ts';
+import { parseDuration } from '../../units.ts';
 import { ApiError } from './problem.ts';
 
 /** Parameters by name; what comes more than once is a list. */

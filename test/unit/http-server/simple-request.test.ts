@@ -2,7 +2,7 @@ import http from 'node:http';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readSimpleHead } from '../../../src/core/http/simple-request.ts';
+import { readSimpleHead } from '../../../src/core/http-server/simple-request.ts';
 
 const head = (...lines: string[]) => `${['POST / HTTP/1.1', ...lines].join('\r\n')}\r\n\r\n`;
 const HOST = 'Host: a';

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test, vi } from 'vitest';
-import { Unpacker } from '../../../src/core/http/body.ts';
+import { Unpacker } from '../../../src/core/http-server/body.ts';
 
 const counts = vi.hoisted(() => ({ now: 0, most: 0 }));
 vi.mock('node:zlib', async original => {

@@ -4,9 +4,9 @@ import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ServerConfig } from '../config/types.ts';
+import http from '../http/node-http.ts';
 import type { FastLane } from './fast-lane.ts';
 import { lendReads } from './lent-reads.ts';
-import http from './node-http.ts';
 import type { Refusals } from './refusals.ts';
 import type { TlsFiles } from './tls.ts';
 

@@ -233,7 +233,7 @@ class TiercelServer implements HttpServer {
 
   // Loaded with the first request that needs it: a start pays nothing for it, nor does a process that only takes alerts.
   #openApp(request: IncomingMessage, response: ServerResponse): void {
-    import('./app.ts')
+    import('./api/app.ts')
       .then(({ createApp }) => {
         this.#app ??= createApp({
           backend: this.#options.backend,
