@@ -61,16 +61,14 @@ describe('layers', () => {
     const walk = (file: string, path: string[]): string[] | undefined => {
       if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
       if (done.has(file)) return undefined;
-      for (const target of runtimeImports.get(file) ?? []) {
+      for (const target of imports.get(file) ?? []) {
         const cycle = walk(target, [...path, file]);
         if (cycle) return cycle;
       }
       done.add(file);
       return undefined;
     };
-    const cycles = [...runtimeImports.keys()]
-      .map(file => walk(file, []))
-      .filter(cycle => cycle !== undefined);
+    const cycles = [...imports.keys()].map(file => walk(file, [])).filter(cycle => cycle !== undefined);
     expect(cycles).toEqual([]);
   });
 

@@ -4,35 +4,16 @@
  * its connection and every byte that has not been answered: there is one place that judges requests, and it is not this.
  */
 import type { Socket } from 'node:net';
-import { type Denied, Lane } from './lane.ts';
-import type { SimpleHead, SimpleSender } from './simple-request.ts';
+import { Lane, type LaneHost, type LaneOptions } from './lane.ts';
 
-export interface FastLaneOptions {
-  /** Whether the sender may post here, and there is room for what it sends. */
-  admits(head: SimpleHead): boolean;
-  /**
-   * Takes a body. False when there is anything to refuse: nothing has happened then. Otherwise calls `answer` once,
-   * before it returns or later, with nothing when the alerts are safe. Never throws.
-   */
-  offer(body: string, sender: SimpleSender, answer: (denied?: Denied) => void): boolean;
-  /** So many bytes more are held of requests that are not whole, or less. False when that is too much for all together. */
-  hold(bytes: number): boolean;
-  /** Where a request that is not whole yet may wait before node:http looks after it, in milliseconds. */
-  patienceMs: number;
-  /** How long a new connection may say nothing before node:http looks after it, in milliseconds. */
-  silenceMs(): number;
-  /** How long a connection may stay without a request, in milliseconds. */
-  idleMs(): number;
-}
-
-export class FastLane {
-  readonly options: FastLaneOptions;
+export class FastLane implements LaneHost {
+  readonly options: LaneOptions;
   readonly #lanes = new Set<Lane>();
   #sweeper: NodeJS.Timeout | undefined;
   #ok: string | undefined;
   isClosing = false;
 
-  constructor(options: FastLaneOptions) {
+  constructor(options: LaneOptions) {
     this.options = options;
   }
 
@@ -67,7 +48,6 @@ export class FastLane {
     for (const lane of this.#lanes) lane.destroy();
   }
 
-  /** 200 without a body, as falcosidekick answers an alert. */
   ok(): string {
     this.#ok ??= this.#makeOk();
     return this.#ok;

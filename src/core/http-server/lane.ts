@@ -1,15 +1,41 @@
 /** One connection of the fast lane: its requests one after the other, until it ends or goes to node:http. */
 import type { Socket } from 'node:net';
 import { STATUS_CODES } from '../http/node-http.ts';
-import type { FastLane } from './fast-lane.ts';
 import { RepeatedHead } from './repeated-head.ts';
-import { MAX_SIMPLE_HEAD, readSimpleHead, type SimpleHead } from './simple-request.ts';
+import { MAX_SIMPLE_HEAD, readSimpleHead, type SimpleHead, type SimpleSender } from './simple-request.ts';
 
 /** An answer other than 200. */
 export interface Denied {
   status: number;
   message: string;
   headers?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface LaneOptions {
+  /** Whether the sender may post here, and there is room for what it sends. */
+  admits(head: SimpleHead): boolean;
+  /**
+   * Takes a body. False when there is anything to refuse: nothing has happened then. Otherwise calls `answer` once,
+   * before it returns or later, with nothing when the alerts are safe. Never throws.
+   */
+  offer(body: string, sender: SimpleSender, answer: (denied?: Denied) => void): boolean;
+  /** So many bytes more are held of requests that are not whole, or less. False when that is too much for all together. */
+  hold(bytes: number): boolean;
+  /** Where a request that is not whole yet may wait before node:http looks after it, in milliseconds. */
+  patienceMs: number;
+  /** How long a new connection may say nothing before node:http looks after it, in milliseconds. */
+  silenceMs(): number;
+  /** How long a connection may stay without a request, in milliseconds. */
+  idleMs(): number;
+}
+
+/** What all lanes share. */
+export interface LaneHost {
+  readonly options: LaneOptions;
+  /** No request is to follow the one at hand. */
+  readonly isClosing: boolean;
+  /** 200 without a body, as falcosidekick answers an alert. */
+  ok(): string;
 }
 
 const BLANK_LINE = Buffer.from('\r\n\r\n');
@@ -28,7 +54,7 @@ type Stage = 'reading' | 'answering' | 'draining' | 'ending';
 
 export class Lane {
   readonly #socket: Socket;
-  readonly #fast: FastLane;
+  readonly #host: LaneHost;
   readonly #gone: (left: boolean) => void;
   #stage: Stage = 'reading';
   /** When the stage began, or what is held of a request; on the monotonic clock. Undefined: after the last look. */
@@ -43,9 +69,9 @@ export class Lane {
   #isLast = false;
   #hasEnded = false;
 
-  constructor(socket: Socket, fast: FastLane, gone: (left: boolean) => void) {
+  constructor(socket: Socket, host: LaneHost, gone: (left: boolean) => void) {
     this.#socket = socket;
-    this.#fast = fast;
+    this.#host = host;
     this.#gone = gone;
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
@@ -57,7 +83,7 @@ export class Lane {
   look(now: number): void {
     this.#since ??= now;
     const waited = now - this.#since;
-    const { patienceMs, silenceMs, idleMs } = this.#fast.options;
+    const { patienceMs, silenceMs, idleMs } = this.#host.options;
     if (this.#stage === 'ending') {
       if (waited >= LINGER_MS) this.#socket.destroy();
     } else if (this.#stage === 'draining') {
@@ -101,7 +127,7 @@ export class Lane {
     const more = (this.#held?.length ?? 0) - this.#counted;
     if (more === 0) return true;
     this.#counted += more;
-    return this.#fast.options.hold(more);
+    return this.#host.options.hold(more);
   }
 
   #read(): void {
@@ -117,7 +143,7 @@ export class Lane {
       this.#awaitRest();
       return;
     }
-    const { admits, offer } = this.#fast.options;
+    const { admits, offer } = this.#host.options;
     if (!admits(head)) {
       this.#handOver();
       return;
@@ -127,7 +153,7 @@ export class Lane {
     this.#held = held.length > end ? held.subarray(end) : undefined;
     this.#pieces = 0;
     this.#isUnused = false;
-    this.#isLast ||= !head.keepAlive || this.#fast.isClosing;
+    this.#isLast ||= !head.keepAlive || this.#host.isClosing;
     const sender = { socket: this.#socket, head };
     if (offer(held.toString('utf8', headBytes, end), sender, this.#answer)) return;
     this.#held = held;
@@ -155,7 +181,7 @@ export class Lane {
     this.#isLast ||= this.#hasEnded && !this.#held;
     const isLast = this.#isLast;
     const hasRoom =
-      denied || isLast ? socket.write(answerText(denied, isLast)) : socket.write(this.#fast.ok(), 'latin1');
+      denied || isLast ? socket.write(answerText(denied, isLast)) : socket.write(this.#host.ok(), 'latin1');
     if (hasRoom || isLast) {
       this.#goOn();
       return;

@@ -6,6 +6,7 @@ import type { ConnectionConfig } from '../config/types.ts';
 import type { Cancellation, HttpClient, HttpRequest, HttpResponse, ServerTls } from '../contract.ts';
 import { RetriableError } from '../errors.ts';
 import { ClientTls } from './client-tls.ts';
+import type { HttpDispatcher } from './dispatcher.ts';
 import { Exchange } from './exchange.ts';
 import { toHttpFailure, toProxyRefusal } from './failures.ts';
 import {
@@ -19,9 +20,7 @@ import {
 import { type ProxyEnvironment, proxyFor, proxyName } from './proxy.ts';
 import { customHeaders, hasHeader, isPortable, NO_HEADERS, wireHeaders } from './request-headers.ts';
 import { openTunnel } from './tunnel.ts';
-import type { AnswerHandler } from './wire/connection.ts';
 import { WirePool } from './wire/pool.ts';
-import type { WireRequest } from './wire/request.ts';
 
 export interface HttpClientOptions {
   connection: ConnectionConfig & ServerTls;
@@ -51,15 +50,6 @@ interface Call {
   until: Cancellation;
   /** How many addresses have sent it on. */
   redirects: number;
-}
-
-/** Sends requests to one origin. */
-export interface HttpDispatcher {
-  /** @throws WireError and others that `toHttpFailure` knows, when the request cannot be sent at all */
-  dispatch(request: WireRequest, handler: AnswerHandler): void;
-  /** Lets what is under way end. */
-  close(): void;
-  destroy(): void;
 }
 
 /** What a request to an origin goes through. */

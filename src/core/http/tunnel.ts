@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 import { toRawUtf8 } from '../raw-utf8.ts';
-import type { HttpDispatcher } from './client.ts';
 import type { ClientTls } from './client-tls.ts';
+import type { HttpDispatcher } from './dispatcher.ts';
 import { toHttpFailure } from './failures.ts';
 import { TunnelSockets } from './tunnel-socket.ts';
 

@@ -3,6 +3,7 @@
  * disk, and NATS JetStream for several replicas); one suite in test/spool holds them to it.
  */
 import type { Alert } from '../alert.ts';
+import type { Clock, Logger } from '../contract.ts';
 
 /** An alert as it stands in the log. */
 export interface Entry {
@@ -109,6 +110,12 @@ export interface ReadRange {
   fromOffset?: number;
   since?: number;
   until?: number;
+}
+
+/** What each driver is handed. */
+export interface SpoolDeps {
+  clock: Clock;
+  log: Logger;
 }
 
 export interface Spool {

@@ -2,8 +2,14 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { SpoolConfig } from '../config/types.ts';
-import type { Clock, Logger } from '../contract.ts';
-import { type OwnDeadLetters, type Spool, SpoolFaultError, SpoolLockedError } from './contract.ts';
+import type { Logger } from '../contract.ts';
+import {
+  type OwnDeadLetters,
+  type Spool,
+  type SpoolDeps,
+  SpoolFaultError,
+  SpoolLockedError,
+} from './contract.ts';
 import { Checkpoint } from './disk/checkpoint.ts';
 import { errorCode, type FileSystem, nodeFiles } from './disk/files.ts';
 import { type Lock, lockFolder } from './disk/lock.ts';
@@ -17,11 +23,6 @@ import { MemorySpool } from './memory.ts';
 /** Parts of the bytes and the time that are dropped at once: the log is dropped a segment at a time. */
 const SEGMENTS_AT_LEAST = 8;
 const MIN_SEGMENT_AGE_MS = 60_000;
-
-export interface SpoolDeps {
-  clock: Clock;
-  log: Logger;
-}
 
 /** Effects that tests replace. */
 export interface DiskDeps extends SpoolDeps {

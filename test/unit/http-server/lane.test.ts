@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { FastLane, type FastLaneOptions } from '../../../src/core/http-server/fast-lane.ts';
-import type { Denied } from '../../../src/core/http-server/lane.ts';
+import { FastLane } from '../../../src/core/http-server/fast-lane.ts';
+import type { Denied, LaneOptions } from '../../../src/core/http-server/lane.ts';
 import { lendReads } from '../../../src/core/http-server/lent-reads.ts';
 
 type Answer = (denied?: Denied) => void;
@@ -41,7 +41,7 @@ async function start(
     queueMicrotask(answer);
     return true;
   },
-  over: Partial<FastLaneOptions> = {},
+  over: Partial<LaneOptions> = {},
 ): Promise<Rig> {
   const given = Promise.withResolvers<string>();
   const lane = new FastLane({

@@ -4,8 +4,7 @@ import type { SpoolConfig } from '../../config/types.ts';
 import { ClientTls } from '../../http/client-tls.ts';
 import { connectNats, type NatsTarget } from '../../nats/connect.ts';
 import { loadTransport } from '../../nats/transport.ts';
-import type { Spool } from '../contract.ts';
-import type { SpoolDeps } from '../open.ts';
+import type { Spool, SpoolDeps } from '../contract.ts';
 import { JetStreamSpool } from './spool.ts';
 
 export interface JetStreamDeps extends SpoolDeps {
