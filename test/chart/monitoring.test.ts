@@ -140,6 +140,8 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
             input('up', '1x60'),
             input('tiercel_output_lag_seconds', '400x60', ',output="slack"'),
             input('tiercel_output_dropped_total', '0x10 5x50', ',output="slack"'),
+            // Delivered alerts stay in the log as history.
+            input('tiercel_spool_oldest_age_seconds', '500000x60'),
             input('tiercel_spool_fault', '0x60'),
             input('tiercel_spool_dead_letters_fault', '0x10 1x50'),
           ],
@@ -165,6 +167,18 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
             alert('TiercelSpoolFault', '30m', []),
             alert('TiercelAbsent', '30m', []),
             alert('TiercelDeadLettersFault', '10m', []),
+            alert('TiercelAlertsWaitLong', '30m', []),
+          ],
+        },
+        {
+          interval: '1m',
+          input_series: [input('tiercel_output_lag_seconds', '43300x60', ',output="slack"')],
+          promql_expr_test: [
+            {
+              expr: 'count(ALERTS{alertname="TiercelAlertsWaitLong",alertstate="firing",output="slack"})',
+              eval_time: '30m',
+              exp_samples: [{ labels: '{}', value: 1 }],
+            },
           ],
         },
       ],

@@ -58,13 +58,13 @@
     summary: Dead letters cannot be stored
     description: Alerts that {{ "{{ $labels.pod }}" }} has given up stay in its log until they can be; its log says why not.
 - alert: TiercelAlertsWaitLong
-  expr: max by (namespace, pod) (tiercel_spool_oldest_age_seconds{ {{- $one -}} }) > {{ $alerts.spool.oldest }}
+  expr: max by (namespace, pod, output) (tiercel_output_lag_seconds{ {{- $one -}} }) > {{ $alerts.spool.oldest }}
   for: 10m
   labels:
     severity: warning
   annotations:
-    summary: Alerts have been in the log of {{ "{{ $labels.pod }}" }} for long
-    description: 'The oldest is {{ "{{ $value | humanizeDuration }}" }} old; when the log is full the oldest are dropped.'
+    summary: Alerts for {{ "{{ $labels.output }}" }} have been in the log of {{ "{{ $labels.pod }}" }} for long
+    description: 'The oldest has waited for {{ "{{ $value | humanizeDuration }}" }}; when the log is full the oldest are dropped.'
 {{- end }}
 {{- if $alerts.refused.enabled }}
 - alert: TiercelRequestsRefused

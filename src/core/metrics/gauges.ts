@@ -61,7 +61,11 @@ const SPOOL_GAUGES: readonly SpoolGauge[] = [
   ['entries', 'Alerts in the log, history included.', stats => stats.entries],
   ['bytes', 'Bytes of the log.', stats => stats.bytes],
   ['memory_bytes', 'Bytes of the log kept in memory.', stats => stats.memoryBytes],
-  ['oldest_age_seconds', 'Age of the oldest alert in the log.', (stats, now) => age(stats.oldestAt, now)],
+  [
+    'oldest_age_seconds',
+    'Age of the oldest alert in the log, history included.',
+    (stats, now) => age(stats.oldestAt, now),
+  ],
   ['set_aside', 'Pieces of the log that could not be read back.', stats => stats.setAside],
   ['fault', '1 while alerts cannot be stored durably.', stats => (stats.fault === undefined ? 0 : 1)],
   [
