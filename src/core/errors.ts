@@ -1,13 +1,16 @@
 /** Why a try failed: a short fixed set, because it is a metric label. */
-export type FailureReason =
-  | 'auth'
-  | 'rate_limited'
-  | 'client_error'
-  | 'server_error'
-  | 'timeout'
-  | 'network'
-  | 'payload'
-  | 'other';
+export const FAILURE_REASONS = [
+  'auth',
+  'rate_limited',
+  'client_error',
+  'server_error',
+  'timeout',
+  'network',
+  'payload',
+  'other',
+] as const;
+
+export type FailureReason = (typeof FAILURE_REASONS)[number];
 
 interface FailureOptions {
   reason: FailureReason;

@@ -6,14 +6,17 @@ import { CANONICAL_UTC } from './rfc3339.ts';
 import { elementSpans, hasBrackets, innerObjectSpan, memberSpans, nestingDepth, valueSpans } from './scan.ts';
 
 /** Why an alert was refused: the label of the rejection metric. */
-export type RefusalReason =
-  | 'empty'
-  | 'not_json'
-  | 'not_an_alert'
-  | 'too_deep'
-  | 'too_many'
-  | 'missing_field'
-  | 'bad_field';
+export const REFUSAL_REASONS = [
+  'empty',
+  'not_json',
+  'not_an_alert',
+  'too_deep',
+  'too_many',
+  'missing_field',
+  'bad_field',
+] as const;
+
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** An alert that was not taken, with a sentence for whoever sent it. */
 export interface Refusal {

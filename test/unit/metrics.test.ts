@@ -39,6 +39,12 @@ async function samples(metrics: Metrics, name: string): Promise<Record<string, n
   );
 }
 
+/** Those that are not 0. */
+async function counted(metrics: Metrics, name: string): Promise<Record<string, number>> {
+  const all = Object.entries(await samples(metrics, name));
+  return Object.fromEntries(all.filter(([, value]) => value !== 0));
+}
+
 describe('the counter of alerts', () => {
   it("has falcosidekick's name, type and labels", async () => {
     const metrics = metricsOf();
@@ -193,10 +199,28 @@ describe('what is told by ingest and delivery', () => {
       '{source="requests",status="accepted"}': 2,
       '{source="requests",status="rejected"}': 2,
     });
-    expect(await samples(metrics, 'tiercel_refusals_total')).toEqual({
+    expect(await counted(metrics, 'tiercel_refusals_total')).toEqual({
       '{reason="not_json"}': 1,
       '{reason="too_large"}': 1,
     });
+  });
+
+  it('shows at 0 what alarms are made of, so that the first is seen to come', async () => {
+    const metrics = metricsOf();
+    metrics.output('slack');
+    const buried = await samples(metrics, 'tiercel_output_buried_total');
+    expect(Object.keys(buried)).toEqual(
+      ['auth', 'rate_limited', 'client_error', 'server_error', 'timeout', 'network', 'payload', 'other'].map(
+        reason => `{output="slack",reason="${reason}"}`,
+      ),
+    );
+    const refused = await samples(metrics, 'tiercel_refusals_total');
+    expect(Object.keys(refused)).toEqual(
+      expect.arrayContaining(['{reason="not_json"}', '{reason="unauthorized"}', '{reason="spool_full"}']),
+    );
+    const defects = await samples(metrics, 'tiercel_defects_total');
+    expect(Object.keys(defects)).toEqual(['']);
+    expect(new Set(Object.values({ ...buried, ...refused, ...defects }))).toEqual(new Set([0]));
   });
 
   it('counts an alert as ok once and as an error at each failed try', async () => {
@@ -222,7 +246,7 @@ describe('what is told by ingest and delivery', () => {
     expect(await samples(metrics, 'tiercel_output_retries_total')).toEqual({
       '{output="slack",reason="server_error"}': 1,
     });
-    expect(await samples(metrics, 'tiercel_output_buried_total')).toEqual({
+    expect(await counted(metrics, 'tiercel_output_buried_total')).toEqual({
       '{output="slack.soc",reason="auth"}': 1,
     });
     expect(await samples(metrics, 'tiercel_output_skipped_total')).toEqual({ '{output="slack"}': 4 });

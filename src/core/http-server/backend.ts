@@ -1,7 +1,7 @@
 /** What the HTTP server needs of the daemon behind it. */
 import type { AlertDraft } from '../alert.ts';
 import type { OutputStatus } from '../delivery/contract.ts';
-import type { RefusalReason } from '../parse.ts';
+import { REFUSAL_REASONS } from '../parse.ts';
 import type { DeadLetterFilter, DeadLetters, Entry, ReadRange, SpoolStats } from '../spool/contract.ts';
 
 /** Whether the daemon can keep its promise, and if not, why. */
@@ -12,19 +12,22 @@ export interface Readiness {
 }
 
 /** Why a request was refused: label of the refusal metric. */
-export type RequestRefusal =
-  | RefusalReason
-  | 'method'
-  | 'bad_request'
-  | 'too_large'
-  | 'encoding'
-  | 'unauthorized'
-  | 'overloaded'
-  | 'spool_full'
-  | 'spool_fault'
-  | 'timeout'
-  | 'bad_cloudevent'
-  | 'internal';
+export const REQUEST_REFUSALS = [
+  ...REFUSAL_REASONS,
+  'method',
+  'bad_request',
+  'too_large',
+  'encoding',
+  'unauthorized',
+  'overloaded',
+  'spool_full',
+  'spool_fault',
+  'timeout',
+  'bad_cloudevent',
+  'internal',
+] as const;
+
+export type RequestRefusal = (typeof REQUEST_REFUSALS)[number];
 
 /** Told of what comes in. Calls are cheap and never throw. */
 export interface IngestObserver {

@@ -1,5 +1,6 @@
 /** Everything that is counted or timed as it happens. */
 import { Gauge, type Registry } from 'prom-client';
+import { REQUEST_REFUSALS } from '../http-server/backend.ts';
 import { CappedCounter } from './capped-counter.ts';
 import { OutputHistogram } from './output-histogram.ts';
 
@@ -17,6 +18,14 @@ export function createInstruments(registry: Registry) {
     new CappedCounter({ name, help, labelNames, registry, maxSeries: Number.POSITIVE_INFINITY });
   const histogram = (name: string, help: string, buckets: number[]) =>
     new OutputHistogram({ name, help, buckets, registry });
+  // What alarms are made of is shown before it counts: Prometheus' `increase` takes no notice of how a series begins.
+  const refusals = counter('tiercel_refusals_total', 'Requests and alerts refused.', 'reason');
+  for (const reason of REQUEST_REFUSALS) refusals.series([reason]);
+  const defects = counter(
+    'tiercel_defects_total',
+    'Errors that nothing was prepared for; the log has their place.',
+  );
+  defects.series([]);
   return {
     inputs: counter('falcosecurity_falcosidekick_inputs_total', 'Alerts received.', 'source', 'status'),
     outputs: counter(
@@ -25,7 +34,7 @@ export function createInstruments(registry: Registry) {
       'destination',
       'status',
     ),
-    refusals: counter('tiercel_refusals_total', 'Requests and alerts refused.', 'reason'),
+    refusals,
     tries: counter(
       'tiercel_output_tries_total',
       'Tries, of one alert or one batch each.',
@@ -55,10 +64,7 @@ export function createInstruments(registry: Registry) {
       'Templates that could not be rendered for an alert, by templated field or output.',
       'template',
     ),
-    defects: counter(
-      'tiercel_defects_total',
-      'Errors that nothing was prepared for; the log has their place.',
-    ),
+    defects,
     reloads: counter('tiercel_config_reloads_total', 'Reloads of the configuration.', 'result'),
     overflows: counter(
       'tiercel_metrics_overflow_total',

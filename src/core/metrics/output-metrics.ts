@@ -1,6 +1,6 @@
 /** Counts what becomes of one output's alerts. */
 import type { BreakerState, DeliveryObserver } from '../delivery/contract.ts';
-import type { FailureReason } from '../errors.ts';
+import { FAILURE_REASONS, type FailureReason } from '../errors.ts';
 import type { Series } from './capped-counter.ts';
 import type { Instruments } from './instruments.ts';
 import type { OutputSeries } from './output-histogram.ts';
@@ -23,6 +23,8 @@ export class OutputMetrics implements DeliveryObserver {
   constructor(output: string, instruments: Instruments) {
     this.#output = output;
     this.#instruments = instruments;
+    // Shown before they count, as those in instruments.ts are.
+    for (const reason of FAILURE_REASONS) instruments.buried.series([output, reason]);
   }
 
   tried(alerts: number, durationMs: number, outcome: 'ok' | FailureReason): void {
