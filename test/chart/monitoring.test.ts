@@ -6,7 +6,7 @@ import { CHART, missingHelm, only, renderSet, runProgram } from '../support/serv
 import { describeWith } from '../support/services/need.ts';
 import { findProgram, scratch } from '../support/services/process.ts';
 import { missingPrometheus } from '../support/services/prometheus.ts';
-import { scrapeOfEverything } from './scrape.ts';
+import { scrapeOfEverything, scrapeWithNats } from './scrape.ts';
 
 /** Names of metrics in an expression: what is neither a function nor a label. */
 function metricsIn(expression: string): string[] {
@@ -66,7 +66,7 @@ async function ruleExpressions(): Promise<string[]> {
 describeWith('rules and dashboard', missingHelm(), () => {
   let series: Map<string, Set<string>>;
   beforeAll(async () => {
-    series = seriesIn(await scrapeOfEverything());
+    series = seriesIn((await scrapeOfEverything()) + (await scrapeWithNats()));
   });
 
   test.each([
@@ -114,6 +114,41 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
       expect.arrayContaining(['TiercelAbsent', 'TiercelOutputBehind', 'FalcoErrorOutputEventsRateHigh']),
     );
     expect(names.includes('FalcoWarningEventsRateHigh')).toBe(set !== 'monitoring');
+  });
+
+  test('counts what replicas share in the panels once', async () => {
+    const shared = /tiercel_output_(queue_depth|dead_letters|dropped_total)/;
+    const panels = (await dashboardExpressions()).filter(
+      expr => shared.test(expr) && !expr.startsWith('tiercel'),
+    );
+    expect(panels.length).toBe(5);
+    // Two replicas with logs of their own, and two that share one on NATS.
+    const replicas = [
+      ...['disk-0', 'disk-1'].map(pod => `job="disk",instance="${pod}"`),
+      ...['nats-0', 'nats-1'].map(pod => `job="nats",instance="${pod}"`),
+    ];
+    const input_series = replicas.flatMap(labels => [
+      ...['queue_depth', 'dead_letters'].map(name => ({
+        series: `tiercel_output_${name}{${labels},output="slack"}`,
+        values: '7x60',
+      })),
+      { series: `tiercel_output_dropped_total{${labels},output="slack"}`, values: '0+1.75x60' },
+      ...(labels.includes('nats') ? [{ series: `tiercel_spool_connected{${labels}}`, values: '1x60' }] : []),
+    ]);
+    const values = (job: string, value: number) =>
+      panels.map(panel => ({
+        expr: panel
+          .replaceAll('$job', job)
+          .replaceAll('$output', '.*')
+          .replaceAll(/\[1[dh]\]/g, '[1m]'),
+        eval_time: '10m',
+        exp_samples: [{ labels: panel.startsWith('sum(') ? '{}' : '{output="slack"}', value }],
+      }));
+    const promql_expr_test = [...values('disk', 14), ...values('nats', 7)];
+    const file = join(folder.path, 'panels.yaml');
+    await writeFile(file, stringify({ tests: [{ interval: '15s', input_series, promql_expr_test }] }));
+    const { code, stdout, stderr } = await runProgram(findProgram('promtool')!, ['test', 'rules', file]);
+    expect(code, stdout + stderr).toBe(0);
   });
 
   test('sees the rules fire, and be quiet when all is well', async () => {

@@ -9,6 +9,17 @@ const HAS_TO_SHOW = [
   'tiercel_refusals_total{',
 ];
 
+/** What a daemon shows whose log is on NATS, here out of reach. */
+export async function scrapeWithNats(): Promise<string> {
+  const daemon = new TestDaemon();
+  try {
+    await daemon.start({ spool: { driver: 'jetstream', servers: 'nats://127.0.0.1:1' } });
+    return await (await fetch(new URL('/metrics', daemon.url))).text();
+  } finally {
+    await daemon.remove();
+  }
+}
+
 /** One output that accepts, one that refuses for good, one that is down; alerts get too old for the last. */
 export async function scrapeOfEverything(): Promise<string> {
   const daemon = new TestDaemon();
