@@ -207,8 +207,16 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
         },
         {
           interval: '1m',
-          input_series: [input('tiercel_output_lag_seconds', '43300x60', ',output="slack"')],
+          input_series: [
+            input('tiercel_output_lag_seconds', '43300x60', ',output="slack"'),
+            input('tiercel_spool_buffering', '1x60'),
+          ],
           promql_expr_test: [
+            {
+              expr: 'count(ALERTS{alertname="TiercelBuffering",alertstate="firing",pod="falco-tiercel-0"})',
+              eval_time: '30m',
+              exp_samples: [{ labels: '{}', value: 1 }],
+            },
             {
               expr: 'count(ALERTS{alertname="TiercelAlertsWaitLong",alertstate="firing",output="slack"})',
               eval_time: '30m',

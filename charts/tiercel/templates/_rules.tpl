@@ -57,6 +57,14 @@
   annotations:
     summary: Dead letters cannot be stored
     description: Alerts that {{ "{{ $labels.pod }}" }} has given up stay in its log until they can be; its log says why not.
+- alert: TiercelBuffering
+  expr: max by (namespace, pod) (tiercel_spool_buffering{ {{- $one -}} }) == 1
+  for: 5m
+  labels:
+    severity: warning
+  annotations:
+    summary: NATS is away
+    description: Alerts wait on the disk of {{ "{{ $labels.pod }}" }}; outputs get them when NATS is back.
 - alert: TiercelAlertsWaitLong
   expr: max by (namespace, pod, output) (tiercel_output_lag_seconds{ {{- $one -}} }) > {{ $alerts.spool.oldest }}
   for: 10m
