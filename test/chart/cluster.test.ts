@@ -1,22 +1,27 @@
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { outputs } from '../../src/outputs/index.ts';
 import { until } from '../e2e/support.ts';
 import {
+  CHART,
   chartArguments,
   containerOf,
   helm,
+  helmProgram,
   type Manifest,
   missingHelm,
   parseManifests,
   renderSet,
+  runProgram,
   valueSets,
   valuesFile,
   workloadOf,
 } from '../support/services/helm.ts';
 import { type ApiServer, missingKube, startApiServer } from '../support/services/kube.ts';
 import { describeWith } from '../support/services/need.ts';
+import { scratch } from '../support/services/process.ts';
 
 describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
   let server: ApiServer;
@@ -242,6 +247,35 @@ describeWith('on a real API server', missingHelm() ?? missingKube(), () => {
       const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`;
       expect((await server.call('GET', roles)).body.items).toEqual([]);
     });
+  });
+
+  test('the commands of the page lead from a release of the falcosidekick chart to this one', async () => {
+    const namespace = await freshNamespace();
+    const old = fileURLToPath(new URL('fixtures/falcosidekick-like', import.meta.url));
+    const folder = await scratch('way');
+    const page = await readFile(new URL('../../docs/kubernetes.md', import.meta.url), 'utf8');
+    const commands = /```sh\n(helm get values falcosidekick .*?)```/s.exec(page)![1]!;
+    const run = (script: string) =>
+      runProgram('sh', ['-ec', script], {
+        env: {
+          KUBECONFIG: server.kubeconfig,
+          PATH: `${dirname(helmProgram)}:${process.env.PATH}`,
+          HOME: folder.path,
+        },
+      });
+    try {
+      const value = 'config.slack.webhookurl=https://x.example.test';
+      await run(`helm install falcosidekick ${old} -n ${namespace} --set ${value}`);
+      const { code, stderr } = await run(
+        `cd ${folder.path}; ln -s ${dirname(CHART)} charts\n${commands.replaceAll('-n falco', `-n ${namespace}`)}`,
+      );
+      expect(code, stderr).toBe(0);
+    } finally {
+      await folder.remove();
+    }
+    const path = `/apis/apps/v1/namespaces/${namespace}/statefulsets/falcosidekick`;
+    const { body } = await server.call('GET', path);
+    expect(body.spec.template.spec.containers[0].image).toMatch(/^registry\.example\.com\/tiercel:/);
   });
 
   describe('the notes', () => {

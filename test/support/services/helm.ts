@@ -9,7 +9,8 @@ import { cacheFolder } from './process.ts';
 /** The versions that scripts/services.sh builds. */
 const HELM_VERSION = '3.22.0';
 const KUBECONFORM_VERSION = '0.8.0';
-const helmProgram = join(cacheFolder(), `helm-${HELM_VERSION}`, 'helm');
+/** Where Helm is, when it is there. */
+export const helmProgram = join(cacheFolder(), `helm-${HELM_VERSION}`, 'helm');
 const kubeconformFolder = join(cacheFolder(), `kubeconform-${KUBECONFORM_VERSION}`);
 
 export const CHART = fileURLToPath(new URL('../../../charts/tiercel', import.meta.url));
