@@ -36,7 +36,7 @@ const TOO_MUCH = 'values are nested too deeply, or aliases repeat too much';
 const SYNTAX: Partial<Record<ErrorCode, string>> = {
   BAD_ALIAS: 'this alias stands before its anchor, or has none',
   BAD_DQ_ESCAPE: 'unknown escape in a double-quoted text; use single quotes',
-  BAD_INDENT: 'wrong indentation',
+  BAD_INDENT: 'wrong indentation, or a closing ] or } is missing',
   BAD_SCALAR_START: 'a text cannot start with this character; put it in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'two keys on one line; a text with `: ` in it has to be in quotes',
   BLOCK_IN_FLOW: 'a block cannot stand inside of [ ] or { }',

@@ -69,6 +69,11 @@ slack:
 describe('what is wrong is told with its line', () => {
   test.each([
     ['a tab as indentation', 'slack:\n\twebhookurl: x', 'line 2: a tab cannot indent; use spaces'],
+    [
+      'an open bracket',
+      'kafka: {hostport: "a:1", topic: t\ndebug: true\n',
+      'line 2: wrong indentation, or a closing ] or } is missing',
+    ],
     ['an open quote', 'listenport: "1\n', 'line 2: a closing quote, bracket, comma or colon is missing'],
     [
       'a key given twice',
