@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import { fileTrouble } from '../core/file-trouble.ts';
 import { parseExact } from '../core/json.ts';
 import { percentDecoded } from '../core/url-parts.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -217,8 +218,7 @@ function readPem(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new CliError(EXIT.usage, `${option}: cannot read ${file} (${code})`);
+    throw new CliError(EXIT.usage, `${option}: cannot read ${file}: ${fileTrouble(error)}`);
   }
 }
 

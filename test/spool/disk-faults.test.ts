@@ -366,7 +366,9 @@ describe('a folder that cannot be used', () => {
   test.each<Operation>(['mkdir'])('%s refused: opening says so', async operation => {
     const files = new MemoryFiles();
     refusing(files, 'EACCES', [operation]);
-    await expect(openOn(files)).rejects.toThrow(/cannot use the data folder .*EACCES/);
+    await expect(openOn(files)).rejects.toThrow(
+      `cannot use the data folder ${SPOOL.path} (EACCES): this user may not use it; spool.path names the folder`,
+    );
   });
 
   /** Files that a spool has left: an older segment, the newest one, and cursors. */

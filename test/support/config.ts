@@ -66,6 +66,8 @@ export const definitions: readonly OutputDefinition[] = [chat, queue, nested];
 export interface LoadInput {
   env?: Record<string, string | undefined>;
   files?: Record<string, string>;
+  /** Codes of errors, by file. */
+  refused?: Record<string, string>;
   strict?: boolean;
   definitions?: readonly OutputDefinition[];
 }
@@ -78,9 +80,10 @@ export function load(yaml: string, input: LoadInput = {}): Config {
     definitions: input.definitions ?? definitions,
     strict: input.strict ?? false,
     readFile(path) {
-      const { files = {} } = input;
+      const { files = {}, refused = {} } = input;
       const content = Object.hasOwn(files, path) ? files[path] : undefined;
-      if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+      const code = refused[path] ?? 'ENOENT';
+      if (content === undefined) throw Object.assign(new Error('no such file'), { code });
       return content;
     },
   });

@@ -1,5 +1,6 @@
 /** `tiercel config migrate`: a file of falcosidekick as one of Tiercel, on the standard output. */
 import { readFileSync } from 'node:fs';
+import { fileTrouble } from '../../core/file-trouble.ts';
 import { outputs } from '../../outputs/index.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Context } from '../io.ts';
@@ -18,6 +19,6 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new CliError(EXIT.usage, `cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
+    throw new CliError(EXIT.usage, `cannot read ${file}: ${fileTrouble(error)}`);
   }
 }

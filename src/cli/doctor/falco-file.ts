@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
+import { fileTrouble } from '../../core/file-trouble.ts';
 
 /** A file's keys. */
 export type FalcoSettings = Record<string, unknown>;
@@ -60,8 +61,8 @@ function readYaml(file: string): FalcoSettings {
     if (statSync(file).size > MAX_BYTES) throw new Error(`${file} is too large for a configuration`);
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(code ? `cannot read ${file} (${code})` : message);
+    const why = fileTrouble(error);
+    throw new Error(why ? `cannot read ${file}: ${why}` : (error as Error).message);
   }
   const document = parseDocument(text, { version: '1.1', logLevel: 'silent' });
   const wrong = document.errors[0];

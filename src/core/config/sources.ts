@@ -1,4 +1,5 @@
 /** What comes from outside of the file: the environment and secret files. */
+import { fileTrouble } from '../file-trouble.ts';
 import type { Problems } from './problems.ts';
 import type { Origin, Path } from './tree.ts';
 
@@ -26,8 +27,7 @@ export class Sources {
     try {
       return this.#readFile(file);
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException)?.code;
-      const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code;
+      const why = fileTrouble(error);
       problems.error(path, `cannot read ${file}${why ? `: ${why}` : ''}`, origin);
       return undefined;
     }

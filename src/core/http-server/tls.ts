@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { ServerTlsConfig } from '../config/types.ts';
 import type { Logger } from '../contract.ts';
+import { fileTrouble } from '../file-trouble.ts';
 
 /** What the TLS server is made of. */
 export type TlsFiles = Pick<SecureContextOptions, 'cert' | 'key' | 'ca' | 'minVersion'>;
@@ -35,8 +36,7 @@ function readPem(file: string, what: string): string {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Error(`TLS: cannot read ${what}, ${file} (${code})`, { cause: error });
+    throw new Error(`TLS: cannot read ${what}, ${file}: ${fileTrouble(error)}`, { cause: error });
   }
   // OpenSSL takes an authority file without any certificate in silence, and then trusts nobody.
   if (!text.includes('-----BEGIN ')) throw new Error(`TLS: ${what}, ${file}, is not in PEM format`);

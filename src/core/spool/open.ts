@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { SpoolConfig } from '../config/types.ts';
 import type { Logger } from '../contract.ts';
+import { fileTrouble } from '../file-trouble.ts';
 import {
   type OwnDeadLetters,
   type Spool,
@@ -61,8 +62,12 @@ export function openMemorySpool(config: SpoolConfig, deps: SpoolDeps): Spool {
 export async function openDiskSpool(config: SpoolConfig, deps: DiskDeps): Promise<Spool> {
   const { clock, log, files = nodeFiles, lock = lockFolder } = deps;
   const folder = config.path;
-  const unusable = (error: unknown) =>
-    new SpoolFaultError(`cannot use the data folder ${folder} (${errorCode(error)})`, { cause: error });
+  const unusable = (error: unknown) => {
+    const code = errorCode(error);
+    const words = fileTrouble(error) ?? code;
+    const why = words === code ? '' : `: ${words}; spool.path names the folder`;
+    return new SpoolFaultError(`cannot use the data folder ${folder} (${code})${why}`, { cause: error });
+  };
   let held: Lock | undefined;
   try {
     files.mkdir(folder);

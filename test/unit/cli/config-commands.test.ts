@@ -310,6 +310,12 @@ describe('config migrate', () => {
     expect(missing.err).toContain('customfields.a: the environment variable SITE is not set');
   });
 
+  test('a folder in place of the file is told in words', async () => {
+    const { code, err } = await cli(['config', 'migrate', folder({})]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/cannot read .*: it is a folder\n/);
+  });
+
   test('the environment hides no mistake of the file', async () => {
     const argv = ['config', 'migrate', file('listenport: many\n')];
     expect((await cli(argv, { env: { LISTENPORT: '2801' } })).code).toBe(2);

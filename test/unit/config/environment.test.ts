@@ -178,6 +178,13 @@ describe('NAME_FILE', () => {
       'slack.webhookurl: SLACK_WEBHOOKURL and SLACK_WEBHOOKURL_FILE are both set; leave one of them',
     ]);
   });
+
+  test('a file that belongs to somebody else is told in words', () => {
+    const locked = { SLACK_WEBHOOKURL_FILE: '/run/locked' };
+    expect(problemsOf('', { env: locked, refused: { '/run/locked': 'EACCES' } })).toEqual([
+      'slack.webhookurl: cannot read /run/locked: this user may not use it (set by SLACK_WEBHOOKURL_FILE)',
+    ]);
+  });
 });
 
 describe('maps in the environment', () => {
