@@ -208,12 +208,14 @@ function readInstance(
     parts.own.entries.set('tls', { key: 'tls', tree: leaf(true, find(parts.shared, ['tls'])!.origin) });
   }
 
-  const before = problems.all.length;
   const reader: ReadContext = { problems, secrets };
   const config = readKeys(own, parts.own, path, reader);
   const ineffective = (at: Path) => isKnownPath([definition.name, ...at.slice(path.length)].join('.'));
   const common = readKeys(shared, parts.shared, path, { ...reader, ineffective, known: Object.keys(own) });
-  const broken = problems.all.slice(before).some(problem => problem.severity === 'error');
+  const above = definition.name.split('.').slice(0, -1);
+  const broken =
+    Object.keys({ ...own, ...shared }).some(key => problems.isRefused([...path, key])) ||
+    (definition.inherits ?? []).some(key => problems.isRefused([...above, key]));
 
   const state = broken
     ? 'bad'

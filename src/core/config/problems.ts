@@ -5,6 +5,8 @@ import { type Origin, type Path, pathText } from './tree.ts';
 export class Problems {
   readonly all: ConfigProblem[] = [];
   readonly #strict: boolean;
+  /** Paths of errors, and all that they are in. */
+  readonly #refused = new Set<string>();
 
   /** @param strict makes what is usually lived with (unknown keys, unknown priorities) an error */
   constructor(strict: boolean) {
@@ -33,6 +35,11 @@ export class Problems {
     return this.all.some(problem => problem.severity === 'error');
   }
 
+  /** Whether what is at this path, or a part of it, has an error: what it was meant to be is not known then. */
+  isRefused(path: Path): boolean {
+    return this.#refused.has(pathText(path));
+  }
+
   /**
    * The warnings, once it is known that nothing worse was found.
    * @throws ConfigError with every problem, in the order of the file, when there is an error
@@ -56,6 +63,8 @@ export class Problems {
     origin: Origin,
     hint?: string,
   ): void {
+    if (severity === 'error')
+      for (let end = path.length; end > 0; end--) this.#refused.add(pathText(path.slice(0, end)));
     this.all.push({
       path: pathText(path),
       message: origin.env ? `${message} (set by ${origin.env})` : message,

@@ -100,7 +100,7 @@ export function toSettings(settings: Settings, root: Section, sources: Sources, 
 function checkAuth(auth: Settings['auth'], root: Section, problems: Problems): void {
   const refuse = (key: string, message: string) =>
     problems.error(['auth', key], message, locate(root, `auth.${key}`));
-  if ((auth.username === '') !== (auth.password === '')) {
+  if ((auth.username === '') !== (auth.password === '') && !problems.isRefused(['auth'])) {
     problems.error(['auth'], 'username and password only work together', locate(root, 'auth'));
   }
   for (const key of ['token', 'admintoken'] as const) {

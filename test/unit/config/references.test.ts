@@ -73,6 +73,25 @@ describe('references in the file', () => {
       'line 5: auth.path: expected env:NAME or env:NAME:-default in the braces',
     ]);
   });
+
+  test.each([
+    ['an output', `${slack('${file:/none}')}  channel: soc\n`, 'line 2: slack.webhookurl'],
+    [
+      'a pair',
+      'redis:\n  address: a:1\n  username: u\n  password: ${file:/none}\n',
+      'line 4: redis.password',
+    ],
+    [
+      'a pair above the output',
+      'aws:\n  accesskeyid: k\n  secretaccesskey: ${file:/none}\n  sqs:\n    url: https://sqs.eu-west-1.amazonaws.com/1/q\n',
+      'line 3: aws.secretaccesskey',
+    ],
+    ['the sign-in', 'auth:\n  username: u\n  password: ${file:/none}\n', 'line 3: auth.password'],
+  ])('do not have the rest of %s called incomplete', (_, yaml, place) => {
+    expect(problemsOf(yaml, { definitions: outputs })).toEqual([
+      `${place}: cannot read /none: there is no such file`,
+    ]);
+  });
 });
 
 describe('secrets', () => {
