@@ -201,18 +201,24 @@ function readInstance(
     overlay.apply(own, parts.own, path, [prefix]);
     overlay.apply(shared, parts.shared, path, [prefix]);
   }
+  const above = definition.name.split('.').slice(0, -1);
+  const fromAbove = new Set<string>();
   for (const [key, entry] of place.above.entries) {
-    if (isUnset(find(parts.own, [key]))) parts.own.entries.set(key, entry);
+    if (!isUnset(find(parts.own, [key]))) continue;
+    parts.own.entries.set(key, entry);
+    fromAbove.add(key);
   }
   if (own.tls && isUnset(find(parts.own, ['tls'])) && !isUnset(find(parts.shared, ['tls']))) {
     parts.own.entries.set('tls', { key: 'tls', tree: leaf(true, find(parts.shared, ['tls'])!.origin) });
   }
 
   const reader: ReadContext = { problems, secrets };
-  const config = readKeys(own, parts.own, path, reader);
+  const config = readKeys(own, parts.own, path, {
+    ...reader,
+    foundAt: key => (fromAbove.has(key) ? [...above, key] : undefined),
+  });
   const ineffective = (at: Path) => isKnownPath([definition.name, ...at.slice(path.length)].join('.'));
   const common = readKeys(shared, parts.shared, path, { ...reader, ineffective, known: Object.keys(own) });
-  const above = definition.name.split('.').slice(0, -1);
   const broken =
     Object.keys({ ...own, ...shared }).some(key => problems.isRefused([...path, key])) ||
     (definition.inherits ?? []).some(key => problems.isRefused([...above, key]));

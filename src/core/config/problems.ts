@@ -5,6 +5,7 @@ import { type Origin, type Path, pathText } from './tree.ts';
 export class Problems {
   readonly all: ConfigProblem[] = [];
   readonly #strict: boolean;
+  readonly #told = new Set<string>();
   /** Paths of errors, and all that they are in. */
   readonly #refused = new Set<string>();
 
@@ -65,12 +66,17 @@ export class Problems {
   ): void {
     if (severity === 'error')
       for (let end = path.length; end > 0; end--) this.#refused.add(pathText(path.slice(0, end)));
-    this.all.push({
+    const problem = {
       path: pathText(path),
       message: origin.env ? `${message} (set by ${origin.env})` : message,
       ...(origin.line !== undefined && { line: origin.line }),
       ...(hint && { hint }),
       severity,
-    });
+    };
+    // What stands above several outputs is read for each.
+    const told = JSON.stringify(problem);
+    if (this.#told.has(told)) return;
+    this.#told.add(told);
+    this.all.push(problem);
   }
 }

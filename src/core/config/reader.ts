@@ -30,6 +30,8 @@ export interface ReadContext {
   secrets: Set<string>;
   /** Whether a key that is not in the schema is one of falcosidekick's. */
   ineffective?(path: Path): boolean;
+  /** Where the value of a key was found, if not in the section itself. */
+  foundAt?(key: string): Path | undefined;
   /** Further keys that may have been meant by an unknown one. */
   known?: readonly string[];
 }
@@ -40,7 +42,7 @@ export function readKeys(shape: z.ZodRawShape, section: Section, path: Path, con
   for (const [key, schema] of Object.entries(shape) as [string, z.ZodType][]) {
     const meta = keyMeta(schema);
     const tree = section.entries.get(key)?.tree;
-    const at = [...path, key];
+    const at = context.foundAt?.(key) ?? [...path, key];
     if (meta?.shape) {
       const inner = readKeys(meta.shape, asSection(tree, at, meta, context), at, context);
       reading.values[key] = inner.values;

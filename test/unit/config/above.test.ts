@@ -4,6 +4,7 @@ import { loadConfig } from '../../../src/core/config/load.ts';
 import type { OutputDefinition } from '../../../src/core/contract.ts';
 import kinesis from '../../../src/outputs/aws-kinesis.ts';
 import sqs from '../../../src/outputs/aws-sqs/index.ts';
+import { problemsOf } from '../../support/config.ts';
 
 const definitions = [kinesis, sqs] as unknown as OutputDefinition[];
 const load = (text: string, env: Record<string, string> = {}) =>
@@ -38,4 +39,24 @@ test('turn no output on, and are no reason to tell of one that is off', () => {
   const { outputs, warnings } = load('aws: { region: eu-west-1, accesskeyid: A, secretaccesskey: S }');
   expect(outputs).toEqual([]);
   expect(warnings).toEqual([]);
+});
+
+test.each([
+  ['a value that is none', 'aws: { checkidentity: maybe }', {}, 'aws.checkidentity: expected true or false'],
+  [
+    'a variable that is none',
+    '',
+    { AWS_CHECKIDENTITY: 'maybe' },
+    'aws.checkidentity: expected true or false',
+  ],
+  [
+    'a file that is not there',
+    '',
+    { AWS_SECRETACCESSKEY_FILE: '/none' },
+    'aws.secretaccesskey: cannot read /none',
+  ],
+])('are told of once, by the name they were given: %s', (_, yaml, env, told) => {
+  const problems = problemsOf(yaml, { env, definitions });
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain(told);
 });
