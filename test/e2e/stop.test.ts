@@ -63,14 +63,20 @@ test('the process ends once it has stopped, whatever client libraries still have
   expect(performance.now() - stoppedAt).toBeLessThan(2_000);
 });
 
-test('whoever ends `npm start` ends the daemon', async () => {
+test.each([
+  ['whoever ends `npm start` ends the daemon', (npm: number) => process.kill(npm, 'SIGTERM')],
+  ['Ctrl-C at `npm start` lets the tries in flight finish', (npm: number) => process.kill(-npm, 'SIGINT')],
+])('%s', async (_, end) => {
+  const sink = await new Sink().start();
+  sink.behaviour = (_request, response) => void setTimeout(() => response.end('ok'), 1_500);
   const daemon = new TestDaemon();
   daemon.port = await freePort();
-  daemon.configure({});
+  daemon.configure({ webhook: { address: sink.url } });
   // The build is there, and other tests are running it.
   const args = ['start', '--ignore-scripts', '--', '-c', daemon.configFile];
   const npm = spawn('npm', args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   cleanups.push(
+    () => sink.stop(),
     () => daemon.remove(),
     // The group: what outlives npm, too.
     async () => void (await once(spawn('kill', ['-KILL', '--', `-${npm.pid}`]), 'exit')),
@@ -85,7 +91,26 @@ test('whoever ends `npm start` ends the daemon', async () => {
       () => false,
     ),
   );
-  npm.kill('SIGTERM');
+  await daemon.post(numbered(1));
+  await until('a try is under way', () => sink.requests > 0);
+  end(npm.pid!);
   await until('the daemon has stopped', () => logs.includes('"message":"stopped"'), 10_000);
+  expect(sink.received.get(1)).toBe(1);
   await expect(daemon.get('/ping')).rejects.toThrow();
+});
+
+test('a second signal ends the daemon at once', async () => {
+  const sink = await new Sink().start();
+  sink.behaviour = () => {};
+  const daemon = new TestDaemon();
+  cleanups.push(
+    () => sink.stop(),
+    () => daemon.remove(),
+  );
+  await daemon.start({ webhook: { address: sink.url } });
+  await daemon.post(numbered(1));
+  await until('a try is under way', () => sink.requests > 0);
+  daemon.signal('SIGTERM');
+  await new Promise(resolve => setTimeout(resolve, 600));
+  expect(await daemon.end('SIGTERM')).toBe(143);
 });

@@ -23,13 +23,19 @@ export async function runDaemon(options: { configFile?: string }, { env }: Conte
   process.exit(EXIT.ok);
 }
 
+/**
+ * One Ctrl-C can arrive several times: the terminal sends it to all that were started together, and npm, which is among
+ * them, passes it on.
+ */
+const ONE_SIGNAL_MS = 500;
+
 /** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise(resolve => {
-    let asked = false;
+    let askedAt: number | undefined;
     const onSignal = (_name: NodeJS.Signals, number: number) => {
-      if (asked) process.exit(128 + number);
-      asked = true;
+      askedAt ??= performance.now();
+      if (performance.now() - askedAt > ONE_SIGNAL_MS) process.exit(128 + number);
       resolve();
     };
     process.on('SIGTERM', onSignal);
