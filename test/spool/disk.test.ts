@@ -6,7 +6,7 @@ import type { Clock } from '../../src/core/contract.ts';
 import { PermanentError } from '../../src/core/errors.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
-import { numbered, pullAll, realClock, SPOOL } from '../support/spool.ts';
+import { drain, numbered, pullAll, realClock, SPOOL } from '../support/spool.ts';
 import { expectTooLargeRefused, runSpoolSuite } from './suite.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'spool-'));
@@ -22,6 +22,28 @@ const open = (config: Partial<typeof SPOOL>) => (overrides: Partial<typeof SPOOL
 
 runSpoolSuite('disk', open({}));
 runSpoolSuite('disk, durable', open({ durability: 'power' }));
+
+test('what waits in a log that another driver has left is told of', async () => {
+  const path = join(root, 'left');
+  const config = { ...SPOOL, driver: 'disk' as const, path };
+  const spool = await openSpool(config, { clock: realClock, log: recordingLogger() });
+  const [consumer] = [spool.consumer('a'), spool.consumer('b')];
+  await spool.append([numbered(1), numbered(2), numbered(3)]);
+  const [delivery] = await pullAll(consumer!, 3);
+  await delivery!.ack();
+  await spool.close();
+  const warnings = async (driver: 'disk' | 'memory') => {
+    const log = recordingLogger();
+    const opened = await openSpool({ ...config, driver }, { clock: realClock, log });
+    for (const name of ['a', 'b']) for (const one of await drain(opened.consumer(name))) await one.ack();
+    await opened.close();
+    return log.lines.filter(({ level }) => level === 'warn');
+  };
+  expect(await warnings('memory')).toMatchObject([{ fields: { folder: path, alerts: 3, driver: 'disk' } }]);
+  expect(await warnings('disk')).toEqual([]);
+  // All is settled now, and only history left.
+  expect(await warnings('memory')).toEqual([]);
+});
 
 test('every file is for its owner only, in a folder that others may read and where it was not so before', async () => {
   const path = join(root, 'shared');

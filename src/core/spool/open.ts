@@ -18,6 +18,7 @@ import { DiskLog } from './disk/log.ts';
 import { SetAside } from './disk/set-aside.ts';
 import { DiskSpool } from './disk/spool.ts';
 import { CLOCK_STEP_MS } from './history.ts';
+import { tellLeftBehind } from './left-behind.ts';
 import { SqliteDeadLetters } from './letters/dead-letters.ts';
 import { MemorySpool } from './memory.ts';
 
@@ -38,6 +39,7 @@ export interface DiskDeps extends SpoolDeps {
  * @throws SpoolFaultError when the folder cannot be used at all
  */
 export async function openSpool(config: SpoolConfig, deps: SpoolDeps): Promise<Spool> {
+  tellLeftBehind(config, deps.log);
   if (config.driver === 'memory') return openMemorySpool(config, deps);
   if (config.driver === 'disk') return openDiskSpool(config, deps);
   // The client of NATS is loaded only where the log is there.

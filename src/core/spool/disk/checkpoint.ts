@@ -6,7 +6,8 @@ import { type FileSystem, writeFully } from './files.ts';
 import { ReadRetries } from './read-retries.ts';
 import type { SetAside } from './set-aside.ts';
 
-const NAME = 'cursors';
+/** Name of the file in its folder. */
+export const CURSORS = 'cursors';
 const BACKUP = 'cursors.backup';
 
 /** What was found of the cursors. */
@@ -31,7 +32,7 @@ export class Checkpoint {
    */
   async load(setAside: SetAside): Promise<LoadedCursors> {
     const retries = new ReadRetries();
-    const main = await this.#read(NAME, setAside, retries);
+    const main = await this.#read(CURSORS, setAside, retries);
     const backup = await this.#read(BACKUP, setAside, retries);
     if (!main.file) return { file: backup.file, isLost: !backup.file && (main.isLost || backup.isLost) };
     // After a power failure the file may be an old one: only the backup is sure to have reached the device.
@@ -41,7 +42,7 @@ export class Checkpoint {
 
   /** Writes the cursors down: they survive the end of the process. */
   save(text: string): void {
-    const path = join(this.#folder, `${NAME}.new`);
+    const path = join(this.#folder, `${CURSORS}.new`);
     const fd = this.#files.open(path, 'w');
     try {
       const bytes = Buffer.from(text);
@@ -49,7 +50,7 @@ export class Checkpoint {
     } finally {
       this.#files.close(fd);
     }
-    this.#files.rename(path, join(this.#folder, NAME));
+    this.#files.rename(path, join(this.#folder, CURSORS));
   }
 
   /** Writes the copy that survives a power failure. To be called again only when it has ended. */

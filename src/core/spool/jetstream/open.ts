@@ -5,15 +5,13 @@ import { ClientTls } from '../../http/client-tls.ts';
 import { connectNats, type NatsTarget } from '../../nats/connect.ts';
 import { loadTransport } from '../../nats/transport.ts';
 import type { Spool, SpoolDeps } from '../contract.ts';
+import { BUFFER } from '../left-behind.ts';
 import { JetStreamSpool } from './spool.ts';
 
 export interface JetStreamDeps extends SpoolDeps {
   /** Opens the local buffer with such a configuration. */
   openBuffer(config: SpoolConfig): Promise<Spool>;
 }
-
-/** Name of the buffer's folder in the data folder. */
-const BUFFER = 'buffer';
 
 /**
  * Opens the local buffer and connects. A server that is away does not keep the spool from opening.
