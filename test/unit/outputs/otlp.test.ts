@@ -116,6 +116,16 @@ describe('spans', () => {
     expect(traces.takes!(withFields(fields, change))).toBe(taken);
   });
 
+  test('have each attribute once, a field over a part of the alert, as falcosidekick has them', async () => {
+    const { far, send } = await open(traces);
+    await send(withFields({ 'container.id': 'a', rule: 'own', uuid: 'u', '': 'nameless' }));
+    const { attributes } = JSON.parse(far.bodies[0]!).resourceSpans[0].scopeSpans[0].spans[0];
+    const names = attributes.map(({ key }: { key: string }) => key);
+    expect(names).toEqual(['uuid', 'source', 'priority', 'rule', 'hostname', 'tags', 'container.id']);
+    expect(attributes[0].value).toEqual({ stringValue: 'u' });
+    expect(attributes[3].value).toEqual({ stringValue: 'own' });
+  });
+
   test('go alone when they are to be synced', () => {
     const limits = (synced: boolean) => traces.batchBy!(traces.keys.parse({ ...traces.example, synced }));
     expect(limits(true)).toBeUndefined();

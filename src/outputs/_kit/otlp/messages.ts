@@ -105,9 +105,14 @@ export const EXPORT_RESPONSE: MessageType = {
   partialSuccess: one(1, { rejected: one(1, 'uint'), errorMessage: one(2, 'string') }),
 };
 
-/** Attributes as OTLP has them: texts, and lists of texts. */
+/**
+ * Attributes as OTLP has them: texts, and lists of texts. Names are unique and not empty, or receivers may do with them
+ * what they like (opentelemetry.io/docs/specs/otel/common/#attribute): of several values the last counts.
+ */
 export function toAttributes(values: Iterable<readonly [string, string | readonly string[]]>): Message[] {
-  return Array.from(values, ([key, value]) => ({ key, value: toAnyValue(value) }));
+  const last = new Map(values);
+  last.delete('');
+  return Array.from(last, ([key, value]) => ({ key, value: toAnyValue(value) }));
 }
 
 /** A text or a list of texts as a value of OTLP. */
