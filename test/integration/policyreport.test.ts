@@ -163,7 +163,9 @@ describeWith('policyreport (the first test brings the kinds)', missingKube(), ()
     ]);
     const cluster = await read(OF_CLUSTER);
     expect(numbersOf(cluster)).toEqual([5]);
-    expect(cluster.results[0]!.resources).toEqual([{ kind: 'clusterroles', name: 'all', apiVersion: 'v1' }]);
+    expect(cluster.results[0]!.resources).toEqual([
+      { kind: 'ClusterRole', name: 'all', apiVersion: 'rbac.authorization.k8s.io/v1' },
+    ]);
   }, 60_000);
 
   test('a namespace that is not there, or is going away: the report of the own one', async () => {

@@ -34,6 +34,25 @@ const GRADES: Record<Priority, [severity: Severity, outcome: Outcome]> = {
 /** Sources that tell of something in the cluster, by the names that Falco and falcosidekick know them by. */
 const SOURCES: ReadonlySet<string> = new Set(['syscall', 'syscalls', 'k8saudit', 'k8s_audit']);
 
+/** What the resources of Falco's audit rules are, by `ka.target.resource`: kind and API version of the objects. */
+const KINDS: ReadonlyMap<string, readonly [kind: string, apiVersion: string]> = new Map([
+  ['pods', ['Pod', 'v1']],
+  ['services', ['Service', 'v1']],
+  ['secrets', ['Secret', 'v1']],
+  ['configmaps', ['ConfigMap', 'v1']],
+  ['namespaces', ['Namespace', 'v1']],
+  ['serviceaccounts', ['ServiceAccount', 'v1']],
+  ['daemonsets', ['DaemonSet', 'apps/v1']],
+  ['deployments', ['Deployment', 'apps/v1']],
+  ['statefulsets', ['StatefulSet', 'apps/v1']],
+  ['cronjobs', ['CronJob', 'batch/v1']],
+  ['jobs', ['Job', 'batch/v1']],
+  ['clusterroles', ['ClusterRole', 'rbac.authorization.k8s.io/v1']],
+  ['clusterrolebindings', ['ClusterRoleBinding', 'rbac.authorization.k8s.io/v1']],
+  ['roles', ['Role', 'rbac.authorization.k8s.io/v1']],
+  ['rolebindings', ['RoleBinding', 'rbac.authorization.k8s.io/v1']],
+]);
+
 /** Whether an alert is one for a report. */
 export function isReportable({ source }: Alert): boolean {
   return SOURCES.has(source);
@@ -69,17 +88,18 @@ export function toResult(alert: Alert, namespace: string): JsonObject {
   };
 }
 
+/** The object that an alert is about; one of an unknown kind by its name alone, as falcosidekick has it. */
 function subjectOf({ outputFields }: Alert, namespace: string): JsonObject | undefined {
   const field = (name: string) => {
     const value = outputFields[name];
     return typeof value === 'string' ? truncateBytes(value, MAX_PROPERTY_BYTES) : '';
   };
-  const place = { ...(namespace !== '' && { namespace }) };
   const pod = field('k8s.pod.name');
-  if (pod !== '') return { kind: 'Pod', ...place, name: pod, apiVersion: 'v1' };
-  const kind = field('ka.target.resource');
-  const name = field('ka.target.name') || field('ka.resp.name');
-  return kind === '' || name === '' ? undefined : { kind, ...place, name, apiVersion: 'v1' };
+  const resource = pod === '' ? field('ka.target.resource') : 'pods';
+  const name = pod || field('ka.target.name') || field('ka.resp.name');
+  if (resource === '' || name === '') return undefined;
+  const [kind, apiVersion] = KINDS.get(resource) ?? [];
+  return { ...(kind && { kind }), ...(namespace && { namespace }), name, ...(apiVersion && { apiVersion }) };
 }
 
 /** The output fields by name, those that there is room for. */

@@ -261,11 +261,16 @@ describe('a namespace that is not there', () => {
   });
 });
 
-test('an audit event is about its target', async () => {
-  const fields = { 'ka.target.namespace': 'a', 'ka.target.resource': 'secrets', 'ka.target.name': 'db' };
+test.each([
+  ['secrets', { kind: 'Secret', apiVersion: 'v1' }],
+  ['deployments', { kind: 'Deployment', apiVersion: 'apps/v1' }],
+  ['rolebindings', { kind: 'RoleBinding', apiVersion: 'rbac.authorization.k8s.io/v1' }],
+  ['widgets', {}],
+])('an audit event is about its target, one of the %s', async (resource, type) => {
+  const fields = { 'ka.target.namespace': 'a', 'ka.target.resource': resource, 'ka.target.name': 'db' };
   await (await open())([alert('r', fields, { source: 'k8s_audit' })]);
   expect(stored.get(inNamespace('a'))!.results[0]!.resources).toEqual([
-    { kind: 'secrets', namespace: 'a', name: 'db', apiVersion: 'v1' },
+    { ...type, namespace: 'a', name: 'db' },
   ]);
 });
 
