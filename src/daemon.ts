@@ -119,10 +119,8 @@ class Running implements Daemon, Backend {
             log: this.log,
             env: this.#options.env,
             outputs: () => this.#config.outputs.map(({ definition }) => definition.name),
-            customFields: () => {
-              const { customFields, templatedFields } = this.#config.enrich;
-              return Object.keys({ ...customFields, ...templatedFields });
-            },
+            customFields: () => Object.keys(this.#config.enrich.customFields),
+            templatedFields: () => Object.keys(this.#config.enrich.templatedFields),
             counts: () => this.#metrics.counts(),
             countedBefore: () => (this.#started ? this.#metrics.counts() : []),
             sent: (output, ...sent) => this.#metrics.output(output).tried(...sent),

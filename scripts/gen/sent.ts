@@ -47,6 +47,7 @@ export async function requestOf(definition: OutputDefinition): Promise<HttpReque
     connect: () => http,
     outputs: () => [definition.name],
     customFields: () => [],
+    templatedFields: () => [],
     tls: { verify: true },
     clock: { now: () => Date.parse(SAMPLE.time), monotonic: () => performance.now(), random: () => 0.5 },
     log: silent,

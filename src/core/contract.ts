@@ -139,8 +139,10 @@ export interface Host {
   id: string;
   /** The names of all outputs that are on at present, this one included. */
   outputs(): readonly string[];
-  /** The names of the fields that the configuration adds to alerts: custom and templated ones. */
+  /** The names of the fields that the configuration adds to alerts with the same value for all. */
   customFields(): readonly string[];
+  /** The names of those whose value follows from the alert. */
+  templatedFields(): readonly string[];
   /** Counts and logs a template that failed on an alert; the alert goes out without what it gives. */
   templateFailed(error: unknown): void;
   /** What the daemon has counted since its start; absent where none runs. */

@@ -12,8 +12,10 @@ export interface HostOptions {
   env: Record<string, string | undefined>;
   /** The names of the outputs that are on. */
   outputs(): readonly string[];
-  /** The names of the custom and templated fields. */
+  /** The names of the custom fields. */
   customFields(): readonly string[];
+  /** The names of the templated fields. */
+  templatedFields(): readonly string[];
   /** What the daemon has counted. */
   counts?(): readonly Count[];
   /** What of it was counted before the output was wanted. */
@@ -56,6 +58,7 @@ export async function openOutput(instance: OutputInstance, options: HostOptions)
       log: options.log,
       outputs: options.outputs,
       customFields: options.customFields,
+      templatedFields: options.templatedFields,
       ...(options.counts && { counts: options.counts }),
       ...(options.countedBefore && { countedBefore: options.countedBefore() }),
       sent: (...sent) => options.sent?.(id, ...sent),

@@ -37,6 +37,7 @@ function recordingHost(requests: HttpRequest[], name: string): Host {
     connect: () => http,
     outputs: () => [name],
     customFields: () => [],
+    templatedFields: () => [],
     tls: { verify: true },
     clock: { now: () => 0, monotonic: () => performance.now(), random: () => 0.5 },
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },

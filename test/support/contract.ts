@@ -64,6 +64,7 @@ export async function openAgainst(
     connect: () => http,
     outputs: () => [definition.name],
     customFields: () => [],
+    templatedFields: () => [],
     tls: { verify: true },
     clock: {
       now: () => Date.parse('2026-01-31T12:00:00Z'),

@@ -65,6 +65,7 @@ async function open({ definition = webhook, config, template, headers = {} }: Gi
       env: {},
       outputs: () => [],
       customFields: () => [],
+      templatedFields: () => [],
       templateFailed: (_id, error) => void failures.push((error as Error).message),
     },
   );

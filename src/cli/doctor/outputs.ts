@@ -37,6 +37,7 @@ async function probe(
       env,
       outputs: () => [],
       customFields: () => [],
+      templatedFields: () => [],
       templateFailed() {},
     });
     output = await within(opening, timeout, late => void close(late));

@@ -38,7 +38,7 @@ export interface HttpMessage {
 }
 
 /** What a request for several alerts may need besides them and the settings. */
-export type BatchContext = Pick<Host, 'outputs' | 'customFields' | 'clock'>;
+export type BatchContext = Pick<Host, 'outputs' | 'customFields' | 'templatedFields' | 'clock'>;
 
 /** What a request may need besides alert and settings. */
 export interface RequestContext extends BatchContext {
@@ -207,8 +207,8 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
   }
 
   #contextOf(alert: Alert): RequestContext {
-    const { outputs, customFields, clock } = this.#host;
-    return { headline: this.#headline(alert), outputs, customFields, clock };
+    const { outputs, customFields, templatedFields, clock } = this.#host;
+    return { headline: this.#headline(alert), outputs, customFields, templatedFields, clock };
   }
 
   #origin(): string | undefined {

@@ -1,4 +1,4 @@
-import type { Alert } from '../../core/contract.ts';
+import type { Alert, Host } from '../../core/contract.ts';
 import { basicAuth } from '../_kit/auth.ts';
 import type { HttpMessage } from '../_kit/http.ts';
 import { truncateBytes } from '../_kit/text.ts';
@@ -13,9 +13,9 @@ const MAX_LINE = 256_000;
 export function toPush(
   alerts: readonly Alert[],
   config: LokiConfig,
-  { customFields }: { customFields(): readonly string[] },
+  { customFields, templatedFields }: Pick<Host, 'customFields' | 'templatedFields'>,
 ): HttpMessage {
-  const names = labelNames(config, customFields());
+  const names = labelNames(config, [...customFields(), ...templatedFields()]);
   const streams = new Map<string, { stream: Record<string, string>; values: [string, string][] }>();
   for (const alert of alerts) {
     const stream = toLabels(alert, names);

@@ -12,7 +12,7 @@ export default defineOutput({
   name: 'otlp.metrics',
   title: 'OpenTelemetry metrics',
   category: 'metrics',
-  docs: "Exports counters over OTLP: alerts by rule, priority, source, hostname and tags as they are delivered, and every `interval` also Tiercel's own counts of alerts received and sent, see https://opentelemetry.io/docs/specs/otlp.",
+  docs: "Exports counters over OTLP: alerts by rule, priority, source, hostname, tags and custom fields as they are delivered, and every `interval` also Tiercel's own counts of alerts received and sent, see https://opentelemetry.io/docs/specs/otlp.",
   http: true,
   keys: z.object({
     ...otlpKeys('/v1/metrics'),

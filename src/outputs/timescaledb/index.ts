@@ -69,7 +69,8 @@ export default defineOutput({
       async send(alerts, { signal }) {
         const failed = await links.use(session => {
           const { columns } = session;
-          const rows = alerts.map(alert => toRow(alert, host.customFields(), columns));
+          const fields = [...host.customFields(), ...host.templatedFields()];
+          const rows = alerts.map(alert => toRow(alert, fields, columns));
           return insertAll(rows, some => session.run(toInsert(table, some, hasUuid(columns))));
         }, signal);
         settle(alerts.length, failed);

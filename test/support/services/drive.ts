@@ -26,6 +26,7 @@ export function hostOf(tls: Partial<TlsSettings> = {}, logged: Logged[] = []): H
     connect: () => http,
     outputs: () => ['test'],
     customFields: () => [],
+    templatedFields: () => [],
     tls: { verify: true, ...tls },
     clock: { now: () => Date.now(), monotonic: () => performance.now(), random: () => Math.random() },
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },

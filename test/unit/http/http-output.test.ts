@@ -30,6 +30,7 @@ const host: Host = {
   connect: () => http,
   outputs: () => ['x'],
   customFields: () => [],
+  templatedFields: () => [],
   tls: { verify: true },
   clock: { now: () => 1_000_000, monotonic: () => performance.now(), random: () => 0 },
   log: recordingLogger(),

@@ -39,6 +39,7 @@ async function open(config: object, statuses: number[] = []) {
     connect: () => http,
     outputs: () => [],
     customFields: () => [],
+    templatedFields: () => [],
     tls: { verify: true },
     clock: { now: () => NOW, monotonic: () => performance.now(), random: () => (chance += 0.1) },
     log: recordingLogger(),

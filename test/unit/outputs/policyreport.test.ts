@@ -92,6 +92,7 @@ async function open(config: object = {}) {
     connect: () => http,
     outputs: () => [],
     customFields: () => [],
+    templatedFields: () => [],
     tls: { verify: true },
     clock: { now: () => 0, monotonic: () => performance.now(), random: () => 0.5 },
     log: recordingLogger(),

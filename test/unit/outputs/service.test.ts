@@ -61,6 +61,7 @@ async function open(definition: OutputDefinition, config: object): Promise<Outpu
       env: {},
       outputs: () => [],
       customFields: () => [],
+      templatedFields: () => [],
       templateFailed() {},
     },
   );
