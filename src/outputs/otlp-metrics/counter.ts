@@ -43,13 +43,21 @@ export function attributesOf(alert: Alert, fields: ReadonlyMap<string, string>):
   return list.sort(([a], [b]) => byCodeUnit(a, b));
 }
 
+/** What falcosidekick takes for a name, once dots are underscores. */
+const LEGAL = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+
+function toAttributeName(field: string): string {
+  const name = field.replaceAll('.', '_');
+  return LEGAL.test(name) ? name : toLabelName(field);
+}
+
 /**
- * Which output fields become attributes, under which names: custom fields whose name makes a label (dots become
+ * Which output fields become attributes, under which names: custom fields whose name is legal (dots become
  * underscores), and those that were asked for.
  */
 export function fieldNames(custom: readonly string[], extra: readonly string[]): Map<string, string> {
-  const plain = custom.filter(name => toLabelName(name) === name.replaceAll('.', '_'));
-  return legalNames([...new Set([...plain, ...extra])], toLabelName, [
+  const plain = custom.filter(name => LEGAL.test(name.replaceAll('.', '_')));
+  return legalNames([...new Set([...plain, ...extra])], toAttributeName, [
     'hostname',
     'priority',
     'rule',

@@ -273,6 +273,20 @@ describe('counters', () => {
     ]);
   });
 
+  test('keep the names that falcosidekick gives', async () => {
+    const custom = { _env: 'a', my__team: 'b', 'zone.': 'c' };
+    const fields = { ...custom, '_proc.name': 'd', 'k8s.pod.label[app]': 'e' };
+    const { far, send } = await open(
+      metrics,
+      { extraattributes: '_proc.name, k8s.pod.label[app]' },
+      { customFields: () => Object.keys(custom) },
+    );
+    await send(withFields(fields));
+    expect(Object.keys(far.sums()[RULES]!)).toEqual([
+      '_env=a,_proc_name=d,hostname=unknown,k8s_pod_label_app=e,my__team=b,priority=Notice,rule=R,source=syscall,tags=,zone_=c',
+    ]);
+  });
+
   test('are bounded: what is more is counted together', () => {
     const counter = new AlertCounter();
     for (let index = 0; index < 2100; index++) counter.count([falcoAlert({ rule: `r${index}` })], new Map());
