@@ -1,12 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { Clock } from '../../src/core/contract.ts';
 import { PermanentError } from '../../src/core/errors.ts';
+import { SpoolFaultError } from '../../src/core/spool/contract.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
-import { drain, numbered, pullAll, realClock, SPOOL } from '../support/spool.ts';
+import { drain, logged, numbered, numberedTo, pullAll, realClock, SPOOL } from '../support/spool.ts';
 import { expectTooLargeRefused, runSpoolSuite } from './suite.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'spool-'));
@@ -75,6 +76,51 @@ test('every file is for its owner only, in a folder that others may read and whe
     // As an earlier release left them.
     for (const name of ['dead-letters.sqlite', 'lock']) chmodSync(join(path, name), 0o644);
   }
+});
+
+test.each(['process', 'power'] as const)(
+  'files of the log that somebody removes, durability %s: it is told, and what comes then is kept',
+  async durability => {
+    const path = join(root, `removed-${durability}`);
+    const openIt = (folder: string) =>
+      openSpool(
+        { ...SPOOL, driver: 'disk', path: folder, durability },
+        { clock: realClock, log: recordingLogger() },
+      );
+    const spool = await openIt(path);
+    const consumer = spool.consumer('a');
+    await spool.append(numberedTo(3));
+    for (const name of readdirSync(join(path, 'log'))) rmSync(join(path, 'log', name));
+    const taken = spool.append([numbered(4)]);
+    if (durability === 'power') await expect(taken).rejects.toThrow(SpoolFaultError);
+    await expect.poll(() => spool.stats().fault, { timeout: 5_000 }).toMatch('ENOENT');
+    await spool.append([numbered(5)]);
+    await expect.poll(() => spool.stats().fault, { timeout: 5_000 }).toBeUndefined();
+    expect(await pullAll(consumer, 5)).toHaveLength(5);
+    // What the next start would find, had this process been killed.
+    const copy = `${path}-copy`;
+    cpSync(path, copy, { recursive: true });
+    const again = await openIt(copy);
+    expect(await logged(again)).toEqual([5]);
+    await again.close();
+    await spool.close();
+  },
+);
+
+test('a folder that somebody removes: alerts are not answered as safe', async () => {
+  const path = join(root, 'gone');
+  const spool = await openSpool(
+    { ...SPOOL, driver: 'disk', path },
+    { clock: realClock, log: recordingLogger() },
+  );
+  const consumer = spool.consumer('a');
+  await spool.append([numbered(1)]);
+  rmSync(path, { recursive: true });
+  await spool.append([numbered(2)]);
+  await expect.poll(() => spool.stats().fault, { timeout: 5_000 }).toMatch('ENOENT');
+  await expect(spool.append([numbered(3)])).rejects.toThrow(SpoolFaultError);
+  expect(await pullAll(consumer, 3)).toHaveLength(3);
+  await spool.close();
 });
 
 test('an alert larger than the whole log is refused, and pushes no others out', async () => {

@@ -75,6 +75,10 @@ export class MemoryFiles implements FileSystem {
     return this.#file(this.#path(fd)).length;
   }
 
+  isRemoved(fd: number): boolean {
+    return this.#removed.has(fd);
+  }
+
   async read(fd: number, buffer: Buffer, length: number, position: number): Promise<number> {
     const path = this.#path(fd);
     this.#ask('read', path);

@@ -30,6 +30,8 @@ export interface FileSystem {
   close(fd: number): void;
   /** Bytes in the file. */
   size(fd: number): number;
+  /** Whether the file was removed: it ends when it is closed. */
+  isRemoved(fd: number): boolean;
   /** Reads into the buffer from its start; how many bytes there were. */
   read(fd: number, buffer: Buffer, length: number, position: number): Promise<number>;
   readFile(path: string): Buffer;
@@ -56,6 +58,7 @@ export const nodeFiles: FileSystem = {
   open: (path, flags) => openSync(path, flags, FILE_MODE),
   close: fd => closeSync(fd),
   size: fd => fstatSync(fd).size,
+  isRemoved: fd => fstatSync(fd).nlink === 0,
   read: (fd, buffer, length, position) =>
     new Promise((resolve, reject) =>
       read(fd, buffer, 0, length, position, (error, count) => (error ? reject(error) : resolve(count))),

@@ -94,7 +94,7 @@ export class SegmentWriter {
     const { files, folder } = this.#options;
     let failure: unknown;
     for (const fd of this.#retired.splice(0)) {
-      await files.datasync(fd).catch(error => {
+      await this.#syncFile(fd).catch(error => {
         failure ??= error;
       });
       this.#close(fd);
@@ -102,9 +102,10 @@ export class SegmentWriter {
     const fd = this.#fd;
     if (fd !== undefined && !this.#isSynced) {
       this.#isSynced = true;
-      await files.datasync(fd).catch(error => {
+      await this.#syncFile(fd).catch(error => {
         failure ??= error;
-        // The kernel may have let go of what it could not write: asking again would prove nothing.
+        // The kernel may have let go of what it could not write: asking again would prove nothing. And a file that was
+        // removed ends with this process.
         if (this.#fd === fd) this.#fd = undefined;
         else this.#retired = this.#retired.filter(retired => retired !== fd);
         this.#close(fd);
@@ -118,6 +119,14 @@ export class SegmentWriter {
       });
     }
     if (failure !== undefined) throw failure;
+  }
+
+  /** @throws what the disk says, and ENOENT when somebody has removed the file */
+  async #syncFile(fd: number): Promise<void> {
+    const { files, segments } = this.#options;
+    await files.datasync(fd);
+    if (!segments.has(this.#open.get(fd)!) || !files.isRemoved(fd)) return;
+    throw Object.assign(new Error('a file of the log was removed'), { code: 'ENOENT' });
   }
 
   /** Closes the files. */
