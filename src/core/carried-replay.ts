@@ -1,4 +1,5 @@
 /** A replay that outlives the worker it goes through: the next one takes over what is not settled. */
+import type { ReplayProgress } from './delivery/contract.ts';
 import type { Replayable } from './delivery/replay.ts';
 
 /** The alerts of a replay for one worker after the other; each counts as settled once, whoever settles it. */
@@ -7,7 +8,8 @@ export class CarriedReplay implements AsyncIterable<Replayable> {
   readonly #total: number | undefined;
   /** Read and not settled. */
   readonly #open = new Set<Replayable>();
-  #settled = 0;
+  #done = 0;
+  #failed = 0;
   /** What is read next, which an earlier worker may be waiting for still. */
   #coming: Promise<IteratorResult<Replayable>> | undefined;
   /** Workers so far. */
@@ -19,9 +21,10 @@ export class CarriedReplay implements AsyncIterable<Replayable> {
     this.#total = total;
   }
 
-  /** How many are left, when it is known. */
-  get left(): number | undefined {
-    return this.#total === undefined ? undefined : this.#total - this.#settled;
+  /** Over all workers. */
+  get progress(): ReplayProgress {
+    const [done, failed] = [this.#done, this.#failed];
+    return { total: this.#total ?? done + failed + this.#open.size, done, failed };
   }
 
   /** For one worker at a time: what an earlier one left comes first. */
@@ -42,12 +45,6 @@ export class CarriedReplay implements AsyncIterable<Replayable> {
   }
 
   #track(inner: Replayable): Replayable {
-    // Once: two workers may have had it.
-    const settle = () => {
-      const isFirst = this.#open.delete(carried);
-      if (isFirst) this.#settled++;
-      return isFirst;
-    };
     const { offset, alert, startedAt, attempt } = inner;
     const carried: Replayable = {
       offset,
@@ -55,12 +52,15 @@ export class CarriedReplay implements AsyncIterable<Replayable> {
       startedAt,
       attempt,
       ack: () => {
-        if (settle()) inner.ack();
+        // Once: two workers may have had it.
+        if (!this.#open.delete(carried)) return;
+        this.#done++;
+        inner.ack();
       },
       bury: async error => {
         if (!this.#open.has(carried)) return;
         await inner.bury(error);
-        settle();
+        if (this.#open.delete(carried)) this.#failed++;
       },
     };
     return carried;

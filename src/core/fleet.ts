@@ -5,6 +5,7 @@ import { ClockJumps } from './clock-jumps.ts';
 import type { OutputInstance } from './config/types.ts';
 import type { Clock, Logger, Output } from './contract.ts';
 import type { DeliveryObserver, OutputStatus } from './delivery/contract.ts';
+import { toFailure } from './delivery/failure.ts';
 import { OutputWorker } from './delivery/worker.ts';
 import type { ReplayOutcome, TestOutcome } from './http-server/backend.ts';
 import { replayEntries, replayLetters } from './replay.ts';
@@ -29,6 +30,8 @@ interface Member {
   worker: OutputWorker;
   /** Under way and queued, in their order. */
   replays: Set<CarriedReplay>;
+  /** Why the last replay ended early, without secrets. */
+  replayError?: string;
   /** Another worker takes the replays over. */
   isReplaced: boolean;
   accepts(alert: Alert): boolean;
@@ -81,7 +84,11 @@ export class Fleet {
   }
 
   status(): OutputStatus[] {
-    return [...this.#members.values()].map(member => member.worker.status());
+    return [...this.#members.values()].map(({ worker, replays: [replay], replayError }) => ({
+      ...worker.status(),
+      ...(replay && { replay: replay.progress }),
+      ...(replayError !== undefined && { replayError }),
+    }));
   }
 
   /**
@@ -155,11 +162,13 @@ export class Fleet {
   #replay(id: string, replay: CarriedReplay): void {
     const member = this.#member(id);
     member.replays.add(replay);
-    member.worker.replay(replay, replay.left).then(
+    delete member.replayError;
+    member.worker.replay(replay).then(
       () => member.replays.delete(replay),
       error => {
         if (member.isReplaced) return;
         member.replays.delete(replay);
+        member.replayError = toFailure(error, this.#options.mask).message;
         this.#options.log.error({ output: id, err: error }, 'replay ended early');
       },
     );

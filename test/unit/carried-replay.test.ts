@@ -29,7 +29,7 @@ test('a worker that was waiting for more when it was replaced holds nothing up a
   const waiting = before.next();
   // As a worker that stops: it waits for none of these.
   void before.return?.(undefined);
-  expect(replay.left).toBe(5);
+  expect(replay.progress).toEqual({ total: 5, done: 0, failed: 0 });
   const numbers: number[] = [];
   for await (const delivery of replay) {
     numbers.push(numberOf(delivery));
@@ -38,6 +38,6 @@ test('a worker that was waiting for more when it was replaced holds nothing up a
     delivery.ack();
   }
   expect(numbers).toEqual([1, 2, 3, 4, 5]);
-  expect(replay.left).toBe(0);
+  expect(replay.progress).toEqual({ total: 5, done: 5, failed: 0 });
   expect(await waiting).toMatchObject({ done: true });
 });

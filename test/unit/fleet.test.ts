@@ -164,9 +164,39 @@ describe('a fleet', () => {
     fleet.replayLog('fake.one', {});
     await hung;
     const rest = once(sent, 'new 10');
-    await fleet.reconcile([{ ...instanceOf(), fingerprint: 'new' }], 0);
+    const reloaded = fleet.reconcile([{ ...instanceOf(), fingerprint: 'new' }], 20);
+    // Also while the old one is being stopped: who waits for the end must not take that for it.
+    expect(fleet.status()[0]!.replay).toMatchObject({ done: 10 });
+    await new Promise(setImmediate);
+    expect(fleet.status()[0]!.replay).toMatchObject({ done: 10 });
+    await reloaded;
+    expect(fleet.status()[0]!.replay!.done).toBeGreaterThanOrEqual(10);
     await rest;
+    await expect.poll(() => fleet.status()[0]!.replay).toBeUndefined();
+    expect(fleet.status()[0]!.replayError).toBeUndefined();
     expect([...accepted.old!.slice(20), ...accepted.new!].sort()).toEqual(rules.sort());
+  });
+
+  it('tells why a replay ended before all was sent, until the next one', async () => {
+    const farEnd = new FarEnd();
+    const { fleet, spool } = emptyFleet(async () => farEnd);
+    await fleet.reconcile([instanceOf()], 0);
+    await spool.append([alert('one'), alert('two')]);
+    await expect.poll(() => farEnd.accepted.length).toBe(2);
+    const { read } = spool;
+    spool.read = async function* (range) {
+      for await (const entry of read.call(spool, range)) {
+        yield entry;
+        throw new Error('the log cannot be read');
+      }
+    };
+    fleet.replayLog('fake.one', {});
+    await expect.poll(() => fleet.status()[0]!.replayError).toBe('the log cannot be read');
+    expect(fleet.status()[0]!.replay).toBeUndefined();
+    spool.read = read;
+    fleet.replayLog('fake.one', {});
+    expect(fleet.status()[0]!.replayError).toBeUndefined();
+    await expect.poll(() => farEnd.accepted.slice(-2)).toEqual(['one', 'two']);
   });
 
   it('replays up to the end of the log, also what has times to come: the clock was ahead', async () => {

@@ -1,6 +1,6 @@
 /** `tiercel replay`: a piece of the log through one output again. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { OutputStatus } from '../../core/delivery/contract.ts';
+import type { OutputStatus, ReplayProgress } from '../../core/delivery/contract.ts';
 import { type ApiClient, itemsOf } from '../api.ts';
 import { type DaemonOptions, withDaemon } from '../connect.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
@@ -52,15 +52,18 @@ const LOOKS = 3;
  * leaves it running.
  */
 async function follow(api: ApiClient, output: string, before: number, { io }: Context): Promise<ExitCode> {
-  let last: Progress | undefined;
+  let last: ReplayProgress | undefined;
   for (let looks = 0; looks < LOOKS && !io.signal.aborted; looks++) {
     const status = itemsOf<OutputStatus>(await api.call('outputs')).find(({ id }) => id === output);
+    const early = status ? status.replayError : 'the output was removed';
     if (status?.replay) {
       looks = 0;
       if (status.replay.done !== last?.done || status.replay.failed !== last.failed) {
         io.note(`${progress(status.replay)}\n`);
       }
       last = status.replay;
+    } else if (early !== undefined) {
+      throw new CliError(EXIT.failure, `the replay ended before all was sent: ${early}`);
     } else if (last) {
       break;
     }
@@ -73,8 +76,6 @@ async function follow(api: ApiClient, output: string, before: number, { io }: Co
   return given ? EXIT.failure : EXIT.ok;
 }
 
-type Progress = NonNullable<OutputStatus['replay']>;
-
-function progress({ total, done, failed }: Progress): string {
+function progress({ total, done, failed }: ReplayProgress): string {
   return `${done} of ${count(total, 'alert')}${failed > 0 ? `, ${failed} given up` : ''}`;
 }

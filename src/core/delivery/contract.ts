@@ -41,5 +41,16 @@ export interface OutputStatus {
   /** Without secrets. */
   lastError?: string;
   /** A running replay. */
-  replay?: { total: number; done: number; failed: number };
+  replay?: ReplayProgress;
+  /** Why the last replay ended before all was sent, without secrets; absent when it did not, or another has begun. */
+  replayError?: string;
+}
+
+/** How far a replay is, in alerts. */
+export interface ReplayProgress {
+  /** Those that were read, where it is not known how many there are. */
+  total: number;
+  done: number;
+  /** Given up. */
+  failed: number;
 }

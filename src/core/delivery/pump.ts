@@ -116,10 +116,9 @@ export class Pump {
   }
 
   /** Sends another source's alerts in turns with the log's; resolves when all are settled. */
-  async runReplay(source: AsyncIterable<Replayable>, total: number | undefined): Promise<void> {
+  async runReplay(source: AsyncIterable<Replayable>): Promise<void> {
     const replay = new Replay({
       source,
-      total,
       window: this.#limits.replayWindow,
       ready: () => this.pump(),
     });

@@ -20,8 +20,6 @@ export interface Replayable {
 
 export interface ReplayOptions {
   source: AsyncIterable<Replayable>;
-  /** How many alerts there are, when it is known. */
-  total: number | undefined;
   /** Most alerts held and not settled. */
   window: number;
   /** Told when something can be taken. */
@@ -31,15 +29,11 @@ export interface ReplayOptions {
 /** Reads ahead by a window, keeps what waits for a retry itself, and resolves `finished` when all is settled. */
 export class Replay {
   readonly finished: Promise<void>;
-  done = 0;
-  failed = 0;
-  #read = 0;
   /** Read and not settled. */
   #open = 0;
   #reading = false;
   #exhausted = false;
   #closed = false;
-  readonly #total: number | undefined;
   readonly #window: number;
   readonly #ready: () => void;
   readonly #source: AsyncIterator<Replayable>;
@@ -50,17 +44,12 @@ export class Replay {
 
   constructor(options: ReplayOptions) {
     this.#source = options.source[Symbol.asyncIterator]();
-    this.#total = options.total;
     this.#window = options.window;
     this.#ready = options.ready;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-  }
-
-  get total(): number {
-    return this.#total ?? this.#read;
   }
 
   get waiting(): number {
@@ -83,7 +72,6 @@ export class Replay {
         if (result.done) {
           this.#exhausted = true;
         } else {
-          this.#read++;
           this.#open++;
           this.#buffer.push(new Replayed(result.value, this));
           this.#ready();
@@ -123,9 +111,8 @@ export class Replay {
     this.#reject(error);
   }
 
-  settled(outcome: 'done' | 'failed'): void {
+  settled(): void {
     this.#open--;
-    this[outcome]++;
     if (this.#closed) return;
     if (this.#exhausted && this.#open === 0) this.#finish();
     else this.readAhead();
@@ -176,7 +163,7 @@ export class Replayed implements Delivery {
     if (this.#settled) return;
     this.#settled = true;
     this.#inner.ack();
-    this.#replay.settled('done');
+    this.#replay.settled();
   }
 
   retry(afterMs: number): void {
@@ -194,6 +181,6 @@ export class Replayed implements Delivery {
       this.#settled = false;
       throw problem;
     }
-    this.#replay.settled('failed');
+    this.#replay.settled();
   }
 }

@@ -110,7 +110,6 @@ export class OutputWorker {
       lastSuccessAt: settlement.lastSuccessAt,
       lastFailureAt: settlement.lastFailureAt,
       lastError: settlement.lastError,
-      ...(replay && { replay: { total: replay.total, done: replay.done, failed: replay.failed } }),
     };
   }
 
@@ -150,8 +149,8 @@ export class OutputWorker {
    * Resolves when all are settled. One replay at a time: a second one waits for the first.
    * @throws when the source fails or the worker stops; what is not settled stays with the source
    */
-  replay(source: AsyncIterable<Replayable>, total?: number): Promise<void> {
-    const run = this.#replays.then(() => this.#pump.runReplay(source, total));
+  replay(source: AsyncIterable<Replayable>): Promise<void> {
+    const run = this.#replays.then(() => this.#pump.runReplay(source));
     this.#replays = run.catch(() => {});
     return run;
   }

@@ -454,6 +454,22 @@ describe('replay', () => {
     ]);
   });
 
+  test.each([
+    { name: 'the log cannot be read', ends: [{ id: 'kafka', replayError: 'the log cannot be read' }] },
+    { name: 'the output was removed', ends: [] },
+  ])('that ends before all was sent is a failure: $name', async ({ name, ends }) => {
+    const states = [[{ id: 'kafka', replay: { total: 3, done: 1, failed: 0 } }]];
+    const { url } = await daemon({
+      'POST /api/v1/replay': () => ({ queued: true }),
+      'GET /api/v1/outputs': () => ({ items: states.shift() ?? ends }),
+      'GET /api/v1/dead-letters': () => ({ items: [], total: 0 }),
+    });
+    const { code, out, err } = await cli(argv(url));
+    expect(err).toBe(`1 of 3 alerts\ntiercel: the replay ended before all was sent: ${name}\n`);
+    expect(out).toBe('');
+    expect(code).toBe(1);
+  });
+
   test('an unknown output', async () => {
     const { url } = await daemon({
       'GET /api/v1/dead-letters': () => ({ items: [], total: 0 }),

@@ -41,15 +41,16 @@ describe('replay', () => {
     const { worker } = makeWorker(far);
     worker.start();
     const { source, outcomes } = sourceOf(100);
-    const replayed = worker.replay(source, 100);
+    const carried = new CarriedReplay(source, 100);
+    const replayed = worker.replay(carried);
     await pass(60);
-    expect(worker.status().replay).toMatchObject({ total: 100, failed: 0 });
-    expect(worker.status().replay!.done).toBeGreaterThan(0);
+    expect(carried.progress).toMatchObject({ total: 100, failed: 0 });
+    expect(carried.progress.done).toBeGreaterThan(0);
     await pass(1000);
     await replayed;
     expect(new Set(outcomes.values())).toEqual(new Set(['done']));
     expect(outcomes.size).toBe(100);
-    expect(worker.status().replay).toBeUndefined();
+    expect(carried.progress).toEqual({ total: 100, done: 100, failed: 0 });
     await worker.stop(0);
   });
 
@@ -68,14 +69,16 @@ describe('replay', () => {
       };
       yield { offset: 1, startedAt: 0, alert: alertOfRule('a'), attempt: 1, ack() {}, bury };
     }
-    const replayed = worker.replay(new CarriedReplay(source(), 1), 1);
+    const carried = new CarriedReplay(source(), 1);
+    const replayed = worker.replay(carried);
     await pass(45_000);
-    expect(worker.status().replay).toEqual({ total: 1, done: 0, failed: 0 });
+    expect(carried.progress).toEqual({ total: 1, done: 0, failed: 0 });
     expect(observer.of('buried')).toEqual([]);
     isFull = false;
     await pass(30_000);
     await replayed;
     expect(outcomes).toEqual(['buried']);
+    expect(carried.progress).toEqual({ total: 1, done: 0, failed: 1 });
     expect(observer.of('buried')).toHaveLength(1);
     await worker.stop(0);
   });
