@@ -123,6 +123,19 @@ test('a folder that somebody removes: alerts are not answered as safe', async ()
   await spool.close();
 });
 
+test('a disk that refuses to let go of a file of the lock makes no stop fail, and keeps no lock', async () => {
+  const path = join(root, 'owner');
+  const openIt = () =>
+    openSpool({ ...SPOOL, driver: 'disk', path }, { clock: realClock, log: recordingLogger() });
+  const spool = await openIt();
+  // In the place of a disk that can only be read: it cannot be removed as a file.
+  rmSync(join(path, 'lock.owner'));
+  mkdirSync(join(path, 'lock.owner'));
+  await spool.close();
+  const again = await openIt();
+  await again.close();
+});
+
 test('an alert larger than the whole log is refused, and pushes no others out', async () => {
   const spool = await open({})({ maxBytes: 100_000, overflow: 'drop-oldest' }, realClock);
   await expectTooLargeRefused(spool);

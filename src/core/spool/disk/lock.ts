@@ -55,7 +55,7 @@ export async function lockFolder(folder: string, log: Logger): Promise<Lock> {
   return {
     release: () => {
       clearInterval(tries);
-      rmSync(ownerPath, { force: true });
+      removeOwner(ownerPath);
       db.close();
     },
   };
@@ -95,6 +95,14 @@ function writeOwner(path: string): void {
     writeFileSync(path, `process ${process.pid} on ${hostname()}\n`, { mode: FILE_MODE });
   } catch {
     // The lock holds without it.
+  }
+}
+
+function removeOwner(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A disk that refuses must not keep the lock, nor make a stop fail.
   }
 }
 
