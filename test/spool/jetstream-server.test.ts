@@ -221,6 +221,20 @@ describeWith('a log on a NATS server', missingNats(), () => {
     expect(await drain(consumer, QUIET_MS)).toEqual([]);
   });
 
+  test('a server that hangs holds up no stop for long', async () => {
+    const own = await startNats();
+    cleanups.push(() => own.remove());
+    const spool = await open(jetStreamConfig([`127.0.0.1:${own.port}`]));
+    const consumer = spool.consumer('a');
+    await spool.append([numbered(1)]);
+    await pullAll(consumer, 1);
+    own.freeze();
+    const from = performance.now();
+    await spool.close();
+    own.thaw();
+    expect(performance.now() - from).toBeLessThan(6_000);
+  }, 30_000);
+
   test('a server that hangs is left also when it reads no more of what is on its way', async () => {
     const moody = await startNats();
     cleanups.push(() => moody.remove());

@@ -31,7 +31,7 @@ import { within } from './within.ts';
 
 const CARE_MS = 2_000;
 const TRIM_MS = 30_000;
-/** What is left in the buffer gets so much time at the end, and so do answers to the server. */
+/** What is left in the buffer gets so much time at the end, and so do all answers to the server. */
 const CLOSE_MS = 3_000;
 
 export class JetStreamSpool implements Spool {
@@ -236,13 +236,16 @@ export class JetStreamSpool implements Spool {
     this.#numbers.close();
     this.#outputs.close();
     await this.#front.flush(CLOSE_MS);
+    // Together: a server that hangs answers none of it.
+    const end = performance.now() + CLOSE_MS;
+    const left = () => Math.max(0, end - performance.now());
     // The server has to know first that nothing is asked for here any more: it would hand out here what is given back.
-    await within(this.#link.session?.connection.flush(), CLOSE_MS);
+    await within(this.#link.session?.connection.flush(), left());
     const firsts = this.#outputs.release();
-    await within(this.#link.session?.connection.flush(), CLOSE_MS);
+    await within(this.#link.session?.connection.flush(), left());
     // nats-server 2.9 drops the first alert that comes back on a request that is over, until its time is up: once more.
     for (const reply of firsts) this.#acks.nak(reply);
-    await this.#acks.close(CLOSE_MS);
+    await this.#acks.close(left());
     await this.#front.close();
     this.#publisher.close();
     await this.#link.close();
