@@ -265,6 +265,17 @@ describe('what is told by ingest and delivery', () => {
     expect((await samples(metrics, 'tiercel_output_batch_alerts_sum'))['{output="slack"}']).toBe(6);
   });
 
+  it('has no time to delivery take anything from the sum, whatever the clock did', async () => {
+    const metrics = metricsOf();
+    for (const ms of [500, -7_200_000, 250]) metrics.output('slack').delivered(ms);
+    expect(await samples(metrics, 'tiercel_output_delivery_seconds_sum')).toEqual({
+      '{output="slack"}': 0.75,
+    });
+    expect(await samples(metrics, 'tiercel_output_delivery_seconds_count')).toEqual({
+      '{output="slack"}': 3,
+    });
+  });
+
   it('shows reloads, refused ones too', async () => {
     const now = { ms: 5000 };
     const metrics = metricsOf({}, { now: () => now.ms });

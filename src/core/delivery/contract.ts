@@ -5,7 +5,7 @@ import type { FailureReason } from '../errors.ts';
 export interface DeliveryObserver {
   /** One try ended: how many alerts, how long it took, and how. */
   tried(alerts: number, durationMs: number, outcome: 'ok' | FailureReason): void;
-  /** An alert was accepted by the far side; time from ingest to acceptance. */
+  /** An alert was accepted by the far side; time from ingest to acceptance, below zero when the clock was set back. */
   delivered(latencyMs: number): void;
   /** An alert will be tried again. */
   retried(reason: FailureReason): void;

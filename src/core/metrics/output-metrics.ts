@@ -38,7 +38,8 @@ export class OutputMetrics implements DeliveryObserver {
 
   delivered(latencyMs: number): void {
     this.#deliverySeconds ??= this.#instruments.deliverySeconds.of(this.#output);
-    this.#deliverySeconds.observe(latencyMs / 1000);
+    // Below zero where the clock was set back meanwhile: a sum that falls is a restart to whoever reads it.
+    this.#deliverySeconds.observe(Math.max(0, latencyMs) / 1000);
   }
 
   retried(reason: FailureReason): void {
