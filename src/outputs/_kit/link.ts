@@ -99,35 +99,60 @@ export class LinkKeeper<L extends Link> {
   }
 }
 
+/** Tells what became of an item, by its place: a failure, or nothing when the far side has accepted it. */
+export type Tell = (index: number, failure?: RetriableError | PermanentError) => void;
+
 /**
- * Sends items side by side over the kept link. What was accepted before the try ended counts, whatever becomes of the
- * rest.
- * @param send resolves once the far side has accepted the item; fails in our terms
+ * Sends a batch over the kept link. What was accepted before the try ended counts, whatever becomes of the rest: sent
+ * again with it, it would arrive at every try of a batch that takes longer than one.
+ * @param send tells of each item as soon as its outcome is known
  * @returns what failed, by its place, for `settle`
  */
-export async function sendEach<L extends Link, T>(
+export async function sendAll<L extends Link>(
+  links: LinkKeeper<L>,
+  count: number,
+  send: (link: L, tell: Tell) => Promise<unknown>,
+  signal: Cancellation,
+): Promise<Map<number, RetriableError | PermanentError>> {
+  const failed = new Map<number, RetriableError | PermanentError>();
+  const waiting = new Set(Array(count).keys());
+  const tell: Tell = (index, failure) => {
+    // Once the try has ended nobody listens any more.
+    if (signal.aborted) return;
+    waiting.delete(index);
+    if (failure) failed.set(index, failure);
+  };
+  try {
+    await links.use(link => send(link, tell), signal);
+  } catch (error) {
+    for (const index of waiting) failed.set(index, error as RetriableError);
+  }
+  return failed;
+}
+
+/**
+ * Sends items side by side, as `sendAll` does.
+ * @param send resolves once the far side has accepted the item; fails in our terms
+ */
+export function sendEach<L extends Link, T>(
   links: LinkKeeper<L>,
   items: readonly T[],
   send: (link: L, item: T) => Promise<void>,
   signal: Cancellation,
 ): Promise<Map<number, RetriableError | PermanentError>> {
-  const failed = new Map<number, RetriableError | PermanentError>();
-  const waiting = new Set(items.keys());
-  try {
-    await links.use(async link => {
-      const one = async (item: T, index: number) => {
-        const failure = await send(link, item).catch(error => error);
-        // Once the try has ended nobody listens any more.
-        if (signal.aborted) return;
-        waiting.delete(index);
-        if (failure) failed.set(index, failure);
-      };
-      await Promise.all(items.map(one));
-    }, signal);
-  } catch (error) {
-    for (const index of waiting) failed.set(index, error as RetriableError);
-  }
-  return failed;
+  const sendThem = (link: L, tell: Tell) =>
+    Promise.all(
+      items.map(async (item, index) =>
+        tell(
+          index,
+          await send(link, item).then(
+            () => undefined,
+            error => error,
+          ),
+        ),
+      ),
+    );
+  return sendAll(links, items.length, sendThem, signal);
 }
 
 /** Settles as the work does, or rejects with the reason of `lost` as soon as that aborts; the work goes on unheard. */

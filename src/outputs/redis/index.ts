@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { type Alert, defineOutput } from '../../core/contract.ts';
-import type { PermanentError, RetriableError } from '../../core/errors.ts';
 import { flag, integer, oneOf, secret, text } from '../../core/keys.ts';
 import { parseHostPort } from '../_kit/hostport.ts';
-import { LinkKeeper } from '../_kit/link.ts';
+import { LinkKeeper, sendAll } from '../_kit/link.ts';
 import { settle } from '../_kit/settle.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
 import { toFailure } from './failures.ts';
@@ -80,14 +79,18 @@ export default defineOutput({
     return {
       async send(alerts, { signal }) {
         const commands = alerts.map(alert => toCommand(alert, storagetype, key));
-        const failures = await links.use(
-          session => session.pipeline(commands, answer => isStored(answer, storagetype)),
+        const confirms = (answer: unknown) => isStored(answer, storagetype);
+        const failed = await sendAll(
+          links,
+          alerts.length,
+          async (session, tell) => {
+            const failures = await session.pipeline(commands, confirms, tell);
+            failures.forEach((failure, index) => {
+              if (failure !== undefined) tell(index, toFailure(failure));
+            });
+          },
           signal,
         );
-        const failed = new Map<number, RetriableError | PermanentError>();
-        failures.forEach((failure, index) => {
-          if (failure !== undefined) failed.set(index, toFailure(failure));
-        });
         settle(alerts.length, failed);
       },
       // Asks for the key: a user who may write to it need not be allowed a PING.

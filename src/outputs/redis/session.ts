@@ -81,19 +81,29 @@ export class Session implements Link {
   /**
    * Writes commands one behind the other without waiting between them.
    * @param confirms whether an answer is one to such a command; after another one the connection is given up
+   * @param confirmed called with the place of each command as soon as it is confirmed
    * @returns the failure of each in its place, undefined where the answer confirms it
    */
   async pipeline(
     commands: readonly Command[],
     confirms: (answer: unknown) => boolean,
+    confirmed?: (index: number) => void,
   ): Promise<(unknown | undefined)[]> {
-    const results = await Promise.allSettled(commands.map(command => this.#client.sendCommand([...command])));
-    const failures = results.map(result => {
-      if (result.status === 'rejected') return result.reason;
-      return confirms(result.value) ? undefined : unexpected();
-    });
+    let misunderstood = false;
+    const failures = await Promise.all(
+      commands.map((command, index) =>
+        this.#client.sendCommand([...command]).then(
+          answer => {
+            if (confirms(answer)) return confirmed?.(index);
+            misunderstood = true;
+            return unexpected();
+          },
+          (error: unknown) => error,
+        ),
+      ),
+    );
     const told = failures.find(isWrongServer);
-    if (told || results.some((result, at) => result.status === 'fulfilled' && failures[at])) this.destroy();
+    if (told || misunderstood) this.destroy();
     // What the server said before it hung up tells more than that it did.
     return failures.map(failure => (isLoss(failure) ? (told ?? this.lost.reason ?? failure) : failure));
   }

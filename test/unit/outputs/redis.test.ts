@@ -147,3 +147,10 @@ describe('a server that hangs up', () => {
     }
   });
 });
+
+test('what a server has confirmed before the try ended is not sent again', async () => {
+  const { output } = await outputTo(socket => void socket.once('data', () => socket.write(':1\r\n:2\r\n')));
+  const [first, second, third] = await failuresOf(trySend(output, falcoAlerts(3), 300), 3);
+  expect([first, second]).toEqual([undefined, undefined]);
+  expect(third).toMatchObject({ name: 'RetriableError', reason: 'timeout' });
+});
