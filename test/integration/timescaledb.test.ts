@@ -261,6 +261,26 @@ describeWith('timescaledb', missingPostgres(), () => {
     await trySend(sender, [falcoAlert()]);
   });
 
+  test('what is stored before a try ends is not stored again by the next', async () => {
+    await table(`${COLUMNS}, CHECK (rule <> 'banned')`);
+    await plain.sql(`
+      CREATE OR REPLACE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(2); RETURN NEW; END';
+      CREATE TRIGGER dawdle BEFORE INSERT ON falcosidekick_events
+        FOR EACH ROW WHEN (NEW.rule = 'slow') EXECUTE FUNCTION dawdle()`);
+    const sender = await output({ port });
+    const rules = ['ok', 'ok', 'ok', 'ok', 'ok', 'banned', 'ok', 'slow'];
+    const alerts = falcoAlerts(8).map((alert, at) => falcoAlert({ output: alert.output, rule: rules[at] }));
+    const { failed } = (await failureOf(trySend(sender, alerts, 1000))) as PartialError;
+    expect([...failed].map(([at, { name, reason }]) => [at, name, reason])).toEqual([
+      [5, 'PermanentError', 'payload'],
+      [6, 'RetriableError', 'timeout'],
+      [7, 'RetriableError', 'timeout'],
+    ]);
+    await trySend(sender, [alerts[6]!]);
+    expect(await outputs()).toEqual([0, 1, 2, 3, 4, 6].map(at => `alert ${at}`));
+  });
+
   test('what a session is told ends with its transaction: behind PgBouncer the next may be of another client', async () => {
     await table(`${COLUMNS}, CHECK (rule <> 'banned')`);
     await plain.sql(

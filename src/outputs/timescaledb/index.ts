@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { defineOutput, type TlsSettings } from '../../core/contract.ts';
 import { integer, oneOf, secret, text } from '../../core/keys.ts';
 import { bareHost } from '../../core/url-parts.ts';
-import { LinkKeeper } from '../_kit/link.ts';
+import { LinkKeeper, sendAll, type Tell } from '../_kit/link.ts';
 import { settle } from '../_kit/settle.ts';
 import { insertAll } from './insert.ts';
 import { hasUuid, toRow } from './row.ts';
-import { openSession, SSL_MODES, type SslMode, toWays } from './session.ts';
+import { openSession, type Session, SSL_MODES, type SslMode, toWays } from './session.ts';
 import { parseTable, toInsert } from './statement.ts';
 
 const DEFAULT_PASSWORD = 'postgres';
@@ -67,12 +67,13 @@ export default defineOutput({
     const links = new LinkKeeper(signal => openSession(options, signal));
     return {
       async send(alerts, { signal }) {
-        const failed = await links.use(session => {
+        const insert = (session: Session, tell: Tell) => {
           const { columns } = session;
           const fields = [...host.customFields(), ...host.templatedFields()];
           const rows = alerts.map(alert => toRow(alert, fields, columns));
-          return insertAll(rows, some => session.run(toInsert(table, some, hasUuid(columns))));
-        }, signal);
+          return insertAll(rows, some => session.run(toInsert(table, some, hasUuid(columns))), tell);
+        };
+        const failed = await sendAll(links, alerts.length, insert, signal);
         settle(alerts.length, failed);
       },
       probe: signal => links.use(session => session.check(table), signal),

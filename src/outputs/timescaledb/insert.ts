@@ -1,36 +1,33 @@
 /** Inserting a batch, and finding out which rows of it are at fault when the server refuses it. */
-import type { PermanentError, RetriableError } from '../../core/errors.ts';
+import type { Tell } from '../_kit/link.ts';
 import { isAboutColumns, isAboutRows, toFailure } from './failures.ts';
 import type { Row } from './row.ts';
 import { toStatements } from './statement.ts';
-
-export type Failures = Map<number, RetriableError | PermanentError>;
 
 /**
  * Inserts rows with as few statements as it takes. A statement is taken or refused whole: a refused one is split, until
  * the rows at fault stand alone. After a failure that no row is to blame for, nothing more is tried.
  * @param insert runs one statement; throws what the client throws
- * @returns the rows that are not in the table, and why
+ * @param tell is told of each row as soon as it is in the table, or why it is not
  */
 export async function insertAll(
   rows: readonly Row[],
   insert: (rows: Row[]) => Promise<void>,
-): Promise<Failures> {
-  const failed: Failures = new Map();
+  tell: Tell,
+): Promise<void> {
   const pieces = toStatements(rows, [...rows.keys()]);
   for (let piece = pieces.shift(); piece; piece = pieces.shift()) {
     try {
       await insert(piece.map(index => rows[index]!));
+      for (const index of piece) tell(index);
     } catch (error) {
       const parts = split(piece, rows, error);
       const hopeless = parts.length === 1 && !isAboutRows(error) && !isAboutColumns(error);
       if (parts.length > 1) pieces.unshift(...parts);
-      else
-        for (const index of hopeless ? [piece, ...pieces].flat() : piece) failed.set(index, toFailure(error));
+      else for (const index of hopeless ? [piece, ...pieces].flat() : piece) tell(index, toFailure(error));
       if (hopeless) break;
     }
   }
-  return failed;
 }
 
 /** In halves where a row may be at fault, by their columns where a column is; else as it was. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RetriableError } from '../../../src/core/errors.ts';
+import { type PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import { toFailure } from '../../../src/outputs/timescaledb/failures.ts';
 import { insertAll } from '../../../src/outputs/timescaledb/insert.ts';
 import { type Columns, type Row, toColumn, toRow } from '../../../src/outputs/timescaledb/row.ts';
@@ -99,13 +99,23 @@ describe('inserting', () => {
       (_, index) => new Map(Array.from({ length: size }, (_, at) => [`c${at}`, `${index}`])),
     );
   const idOf = (row: Row) => Number(row.get('c0'));
+  /** What became of each row, by its place. */
+  const told = async (rows: Row[], insert: (rows: Row[]) => Promise<void>) => {
+    const outcomes = new Map<number, RetriableError | PermanentError | undefined>();
+    await insertAll(rows, insert, (index, failure) => {
+      expect(outcomes.has(index)).toBe(false);
+      outcomes.set(index, failure);
+    });
+    expect(outcomes.size).toBe(rows.length);
+    return new Map([...outcomes].filter(([, failure]) => failure));
+  };
 
   test('finds exactly the rows at fault, and stores each other one once', async () => {
     const scene = fc.record({ count: fc.integer({ min: 1, max: 60 }), bad: fc.uniqueArray(fc.nat(59)) });
     await fc.assert(
       fc.asyncProperty(scene, async ({ count, bad }) => {
         const stored: number[] = [];
-        const failed = await insertAll(rowsOf(count), async rows => {
+        const failed = await told(rowsOf(count), async rows => {
           if (rows.some(row => bad.includes(idOf(row)))) throw serverError('23514');
           stored.push(...rows.map(idOf));
         });
@@ -119,7 +129,7 @@ describe('inserting', () => {
 
   test('stops at a failure that no row is to blame for, and keeps what is stored', async () => {
     const stored: number[] = [];
-    const failed = await insertAll(rowsOf(8), async rows => {
+    const failed = await told(rowsOf(8), async rows => {
       if (rows.length === 8) throw serverError('22P02');
       if (stored.length > 0) throw Object.assign(new Error('gone'), { code: 'ECONNRESET' });
       stored.push(...rows.map(idOf));
@@ -131,7 +141,7 @@ describe('inserting', () => {
 
   test('keeps below the number of parameters that a statement may have', async () => {
     const sizes: number[] = [];
-    await insertAll(rowsOf(500, 200), async rows => {
+    await told(rowsOf(500, 200), async rows => {
       sizes.push(rows.reduce((sum, row) => sum + row.size, 0));
     });
     expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_PARAMETERS);
