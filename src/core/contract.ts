@@ -181,7 +181,7 @@ export interface Output {
 export interface SendContext {
   /** Aborted when the try has timed out or the daemon stops. */
   readonly signal: Cancellation;
-  /** 1 for the first try. */
+  /** 1 for the first try; more for alerts that go by themselves after a request for several was refused. */
   readonly attempt: number;
 }
 

@@ -52,6 +52,29 @@ describeWith('influxdb', missingInfluxdb(), () => {
     expect(stored[7]!.time).toBe('2026-03-04T10:15:02.000000007Z');
   });
 
+  test('what was stored of a batch that is refused for one of its alerts is the same point when it comes again', async () => {
+    const command = async (q: string) => {
+      const answer = await fetch(`${server.url}/query`, { method: 'POST', body: new URLSearchParams({ q }) });
+      expect(await answer.text()).not.toContain('error');
+    };
+    await command(
+      'CREATE RETENTION POLICY day ON falco DURATION 24h REPLICATION 1 SHARD DURATION 1h DEFAULT',
+    );
+    const hoursAgo = [2, 30, 1];
+    const alerts = falcoAlerts(3).map(({ output }, at) => {
+      const time = new Date(Date.now() - hoursAgo[at]! * 3_600_000).toISOString();
+      return falcoAlert({ source: 'partial', output, time });
+    });
+    const output = await open();
+    expect((await failureOf(trySend(output, alerts))).message).toContain('beyond retention policy');
+    for (const alert of [alerts[0]!, alerts[2]!]) {
+      await output.send([alert], { signal: AbortSignal.timeout(5_000), attempt: 2 });
+    }
+    const stored = await points('partial');
+    await command('ALTER RETENTION POLICY autogen ON falco DEFAULT');
+    expect(stored.map(({ value }) => value)).toEqual(['alert 0', 'alert 2']);
+  });
+
   test('a database that is not there is told as such', async () => {
     const failure = await failureOf(trySend(await open({ database: 'nowhere' }), [falcoAlert()]));
     expect(failure).toMatchObject({ name: 'PermanentError', reason: 'client_error' });

@@ -192,7 +192,7 @@ export class Pump {
 
   #send(output: Output, deliveries: readonly Delivery[], now: number): true {
     this.#bucket?.take(deliveries.length);
-    const one = new Try(deliveries, this.settlement.attempt(deliveries[0]!), now, this.breaker.start());
+    const one = new Try(deliveries, this.settlement.attemptTold(deliveries[0]!), now, this.breaker.start());
     this.#tries.add(one);
     let sent: Promise<void>;
     try {

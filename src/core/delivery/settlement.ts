@@ -94,6 +94,11 @@ export class Settlement {
     return this.#attempts.get(delivery) ?? delivery.attempt;
   }
 
+  /** The same as an output is told it: what was refused with others has been sent before, if not by itself. */
+  attemptTold(delivery: Delivery): number {
+    return this.attempt(delivery) + (this.#alone.has(delivery) ? 1 : 0);
+  }
+
   accepted(deliveries: readonly Delivery[], durationMs: number): void {
     const { observer, clock } = this.#options;
     if (deliveries.length === 0) return;

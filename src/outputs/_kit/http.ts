@@ -47,6 +47,8 @@ export interface RequestContext extends BatchContext {
    * on this alert.
    */
   headline: string;
+  /** Number of the try, see the contract. */
+  attempt: number;
 }
 
 type Config<K extends z.ZodRawShape> = z.output<z.ZodObject<K>>;
@@ -166,9 +168,9 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
     this.#headline = messageTemplate(messageFormat(config), host);
   }
 
-  async send(alerts: readonly Alert[], { signal }: SendContext): Promise<void> {
+  async send(alerts: readonly Alert[], { signal, attempt }: SendContext): Promise<void> {
     const { verdict } = this.#definition;
-    const response = await this.#http.send(this.#request(alerts), signal);
+    const response = await this.#http.send(this.#request(alerts, attempt), signal);
     judge(this.#uncovered(response), this.#host.clock.now(), this.#secrets);
     verdict?.(response, alerts, this.#config);
   }
@@ -181,13 +183,13 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
     await this.#http.send(request, signal);
   }
 
-  #request(alerts: readonly Alert[]): HttpRequest {
+  #request(alerts: readonly Alert[], attempt: number): HttpRequest {
     const { request, requestBatch, sign } = this.#definition;
     try {
       const message =
         requestBatch && alerts.length > 1
           ? requestBatch(alerts, this.#config, this.#host)
-          : request(alerts[0]!, this.#config, this.#contextOf(alerts[0]!));
+          : request(alerts[0]!, this.#config, this.#contextOf(alerts[0]!, attempt));
       const plain = toRequest(message);
       return sign ? sign(plain, this.#config, this.#host.clock.now()) : plain;
     } catch (error) {
@@ -206,9 +208,9 @@ class HttpOutput<K extends z.ZodRawShape> implements Output {
     return status === undefined ? response : withStatus(response, status);
   }
 
-  #contextOf(alert: Alert): RequestContext {
+  #contextOf(alert: Alert, attempt: number): RequestContext {
     const { outputs, customFields, templatedFields, clock } = this.#host;
-    return { headline: this.#headline(alert), outputs, customFields, templatedFields, clock };
+    return { headline: this.#headline(alert), attempt, outputs, customFields, templatedFields, clock };
   }
 
   #origin(): string | undefined {

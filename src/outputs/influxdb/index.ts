@@ -17,12 +17,14 @@ export default defineHttpOutput({
     password: secret('Password, for InfluxDB 1. It goes into the address: write `+` as `%2B`.'),
     token: secret('Token; it goes before user and password.'),
     timestamp: flag(
-      'Whether every point has the time of its alert. Otherwise only points that are written together have, and others the time at which they arrive.',
+      'Whether every point has the time of its alert. Otherwise only points that are written together, or not for the first time, have, and others the time at which they arrive.',
     ),
   },
   enabledBy: 'hostport',
-  request: (alert, config) => toRequest([alert], config),
-  requestBatch: toRequest,
+  // InfluxDB stores what it can of a request that it refuses: sent again with the same time, it is the same point.
+  request: (alert, config, { attempt }) => toRequest([alert], config, config.timestamp || attempt > 1),
+  // Points of one request without a time get the same one, and the last of those with the same tags would remain.
+  requestBatch: (alerts, config) => toRequest(alerts, config, true),
   // What docs.influxdata.com/influxdb/v2/write-data/best-practices/optimize-writes recommends; a small load is written
   // as it comes.
   batch: { items: 5_000, bytes: 4 * 1024 * 1024, waitMs: 0 },

@@ -26,7 +26,6 @@ interface InfluxConfig {
   user: string;
   password: string;
   token: string;
-  timestamp: boolean;
 }
 
 function toPath({ database, organization, bucket, user, password, token, precision }: InfluxConfig): string {
@@ -39,10 +38,8 @@ function toPath({ database, organization, bucket, user, password, token, precisi
   return `${place}${login}&precision=${precision}`;
 }
 
-/** One request for all of them. */
-export function toRequest(alerts: readonly Alert[], config: InfluxConfig): HttpMessage {
-  // Points of one request without a time get the same one, and the last of those with the same tags would remain.
-  const timed = config.timestamp || alerts.length > 1;
+/** One request for all of them. @param timed whether the points have the times of their alerts */
+export function toRequest(alerts: readonly Alert[], config: InfluxConfig, timed: boolean): HttpMessage {
   const unit = UNITS[config.precision];
   return {
     url: joinUrl(config.hostport, toPath(config)),

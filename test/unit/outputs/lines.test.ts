@@ -1,11 +1,12 @@
 /** The text formats of InfluxDB and Wavefront: nothing that an alert says may break out of its place. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { HttpClient } from '../../../src/core/contract.ts';
 import definition from '../../../src/outputs/influxdb/index.ts';
 import { toLine } from '../../../src/outputs/influxdb/line.ts';
-import { toRequest } from '../../../src/outputs/influxdb/write.ts';
 import { toPoint } from '../../../src/outputs/wavefront/point.ts';
 import { alertOf } from '../../support/alerts.ts';
+import { hostOf, openOutput } from '../../support/services/drive.ts';
 
 const alert = (fields: object, output = 'text', rule = 'R') =>
   alertOf(
@@ -78,15 +79,25 @@ describe('InfluxDB', () => {
     expect(size).toBeGreaterThan(65_520);
   });
 
-  test('points that are written together have the times of their alerts, in the unit asked for', () => {
-    const config = definition.keys.parse({ hostport: 'http://influx.test', precision: 'ms' });
-    const timesOf = (alerts: ReturnType<typeof alert>[], timestamp = false) =>
-      String(toRequest(alerts, { ...config, timestamp }).body)
-        .split('\n')
-        .map(line => line.split('text"')[1]);
-    expect(timesOf([alert({})])).toEqual(['']);
-    expect(timesOf([alert({})], true)).toEqual([' 1769860800500']);
-    expect(timesOf([alert({}), alert({})])).toEqual([' 1769860800500', ' 1769860800500']);
+  test('points that are written together, or again, have the times of their alerts, in the unit asked for', async () => {
+    const timesOf = async (count: number, { timestamp = false, attempt = 1 } = {}) => {
+      let body = '';
+      const http: HttpClient = {
+        send: async request => {
+          body = String(request.body);
+          return { status: 204, headers: {}, body: '' };
+        },
+      };
+      const config = { hostport: 'http://influx.test', precision: 'ms', timestamp };
+      const output = await openOutput(definition, config, { ...hostOf(), http });
+      const alerts = Array.from({ length: count }, () => alert({}));
+      await output.send(alerts, { signal: new AbortController().signal, attempt });
+      return body.split('\n').map(line => line.split('text"')[1]);
+    };
+    expect(await timesOf(1)).toEqual(['']);
+    expect(await timesOf(1, { timestamp: true })).toEqual([' 1769860800500']);
+    expect(await timesOf(2)).toEqual([' 1769860800500', ' 1769860800500']);
+    expect(await timesOf(1, { attempt: 2 })).toEqual([' 1769860800500']);
   });
 });
 
