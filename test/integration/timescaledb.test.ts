@@ -244,6 +244,24 @@ describeWith('timescaledb', missingPostgres(), () => {
     expect(await outputs()).toHaveLength(1);
   });
 
+  test('columns that the table loses or gets while connected cost no alert', async () => {
+    await table(`${COLUMNS}, uuid uuid UNIQUE, output_fields jsonb`);
+    const sender = await output({ port });
+    await trySend(sender, [falcoAlert()]);
+    await plain.sql('ALTER TABLE falcosidekick_events DROP COLUMN output_fields');
+    expect(await deliver(sender, falcoAlerts(3), 2)).toEqual([]);
+    await table(COLUMNS);
+    expect(await deliver(sender, falcoAlerts(3), 2)).toEqual([]);
+    expect(await outputs()).toHaveLength(3);
+    await table(`${COLUMNS}, uuid text NOT NULL`);
+    const alerts = falcoAlerts(3);
+    expect(await deliver(sender, alerts, 2)).toEqual([]);
+    const stored = await plain.sql<{ uuid: string }>('SELECT uuid FROM falcosidekick_events ORDER BY output');
+    expect(stored.map(({ uuid }) => uuid)).toEqual(alerts.map(({ uuid }) => uuid));
+    await table(`${COLUMNS}, site text NOT NULL`);
+    expect(await deliver(sender, alerts, 3)).toEqual(alerts);
+  });
+
   test('a locked table costs tries, not alerts', async () => {
     const sender = await output({ port });
     await trySend(sender, [falcoAlert()]);

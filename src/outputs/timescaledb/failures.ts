@@ -42,6 +42,17 @@ export function isAboutColumns(cause: unknown): boolean {
   return serverError(cause)?.code === '42703';
 }
 
+/** The column of a row that may not be NULL and is; undefined when something else is wrong. */
+export function missingColumn(cause: unknown): string | undefined {
+  const error = serverError(cause);
+  return error?.code === '23502' ? error.column : undefined;
+}
+
+/** The table has a column that the row was made without. */
+export function changed(cause: unknown): RetriableError {
+  return new RetriableError('the table has got other columns', { reason: 'client_error', cause });
+}
+
 /** Whether the server lives, but another connection may do better: it was promoted, demoted or is going down. */
 export function isWrongServer(cause: unknown): boolean {
   return /^(25006|57P0\d)$/.test(serverError(cause)?.code ?? '');

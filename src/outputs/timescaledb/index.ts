@@ -76,7 +76,7 @@ export default defineOutput({
         const failed = await sendAll(links, alerts.length, insert, signal);
         settle(alerts.length, failed);
       },
-      probe: signal => links.use(session => session.check(table), signal),
+      probe: signal => links.use(session => session.check(), signal),
       close: () => links.close(),
     };
   },

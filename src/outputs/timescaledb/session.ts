@@ -5,7 +5,14 @@ import type { TlsSettings } from '../../core/contract.ts';
 import { RetriableError } from '../../core/errors.ts';
 import { hangUp, type Link } from '../_kit/link.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
-import { isWrongServer, mayDoWithoutTls, toFailure } from './failures.ts';
+import {
+  changed,
+  isAboutColumns,
+  isWrongServer,
+  mayDoWithoutTls,
+  missingColumn,
+  toFailure,
+} from './failures.ts';
 import type { Columns } from './row.ts';
 import { quote } from './statement.ts';
 
@@ -74,13 +81,13 @@ async function openOne(
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
   });
-  const session = new Session(client);
+  const session = new Session(client, table);
   const giveUp = () => session.destroy();
   signal.addEventListener('abort', giveUp, { once: true });
   try {
     if (signal.aborted) throw new RetriableError('the output is closed', { reason: 'network' });
     await client.connect();
-    await session.prepare(table);
+    await session.look();
     return session;
   } catch (error) {
     session.destroy();
@@ -92,11 +99,13 @@ async function openOne(
 
 export class Session implements Link {
   readonly #client: Pg.Client;
+  readonly #table: readonly string[];
   readonly #lost = new AbortController();
   #columns: Columns = new Map();
 
-  constructor(client: Pg.Client) {
+  constructor(client: Pg.Client, table: readonly string[]) {
     this.#client = client;
+    this.#table = table;
     client.on('error', error => this.#lose(error));
     client.on('end', () => this.#lose(undefined));
   }
@@ -105,18 +114,18 @@ export class Session implements Link {
     return this.#lost.signal;
   }
 
-  /** Of the table, as it was when the connection was made. */
+  /** Of the table, as it was when the connection was made or a statement was last refused for them. */
   get columns(): Columns {
     return this.#columns;
   }
 
-  /** @throws RetriableError when there is no such table */
-  async prepare(table: readonly string[]): Promise<void> {
+  /** Looks at the table. @throws the client's error, RetriableError when there is no such table */
+  async look(): Promise<void> {
     const found = await this.#client.query<{ name: string | null; type: string }>(
       `SELECT a.attname AS name, t.typname AS type FROM (SELECT to_regclass($1) AS id) c
        LEFT JOIN pg_attribute a ON a.attrelid = c.id AND a.attnum > 0 AND NOT a.attisdropped
        LEFT JOIN pg_type t ON t.oid = a.atttypid`,
-      [table.map(quote).join('.')],
+      [this.#table.map(quote).join('.')],
     );
     const columns = found.rows.flatMap(({ name, type }): [string, string][] =>
       name === null ? [] : [[name, type]],
@@ -126,8 +135,8 @@ export class Session implements Link {
   }
 
   /** Asks for the right to insert. @throws RetriableError */
-  async check(table: readonly string[]): Promise<void> {
-    const name = table.map(quote).join('.');
+  async check(): Promise<void> {
+    const name = this.#table.map(quote).join('.');
     const answer = await this.#client
       .query<{ may: boolean | null }>(`SELECT has_any_column_privilege(to_regclass($1), 'INSERT') AS may`, [
         name,
@@ -141,7 +150,10 @@ export class Session implements Link {
     throw noTable();
   }
 
-  /** Runs one statement in a transaction. @throws the client's error */
+  /**
+   * Runs one statement in a transaction.
+   * @throws the client's error; RetriableError for a table that wants a column which it did not have
+   */
   async run(statement: { text: string; values: (string | null)[] }): Promise<void> {
     try {
       await this.#client.query(BEGIN);
@@ -151,7 +163,7 @@ export class Session implements Link {
       if (isWrongServer(error)) this.destroy();
       // Of no use on a connection that is gone.
       else await this.#client.query('ROLLBACK').catch(() => this.destroy());
-      throw error;
+      throw (await this.#hasGrown(error)) ? changed(error) : error;
     }
   }
 
@@ -161,6 +173,16 @@ export class Session implements Link {
 
   destroy(): void {
     this.#lose(undefined);
+  }
+
+  /** Whether a row was refused for want of a column that the table did not have before. */
+  async #hasGrown(refusal: unknown): Promise<boolean> {
+    const missing = missingColumn(refusal);
+    const isNew = missing !== undefined && !this.#columns.has(missing);
+    if (!isNew && !isAboutColumns(refusal)) return false;
+    await this.look().catch(() => undefined);
+    // Else it is a column of another table, into which a trigger writes.
+    return isNew && this.#columns.has(missing);
   }
 
   #lose(error: unknown): void {
