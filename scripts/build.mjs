@@ -60,6 +60,17 @@ function stripAll() {
   }
 }
 
+/** Whether `npm ci` has been run: without packages a build ends in what only its author understands. */
+function hasPackages() {
+  try {
+    return Boolean(require.resolve('zod'));
+  } catch {
+    console.error('The packages are not installed: run `npm ci` first.');
+    return false;
+  }
+}
+
+if (!hasPackages()) process.exit(1);
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 if (checkTypes()) {
   const bundler = await findBundler();
