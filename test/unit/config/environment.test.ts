@@ -47,7 +47,7 @@ describe('every key has a variable', () => {
         path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), definition.example),
       );
       const section = (env: Record<string, string>) =>
-        at(load(yaml, { env, definitions: outputs }).masked, definition.name);
+        at(load(yaml, { env, definitions: [definition] }).masked, definition.name);
       const before = section({}) as Record<string, unknown>;
       for (const key of flatKeys(describeKeys({ ...commonKeys(definition), ...ownKeys(definition) }, path))) {
         const inner = key.path.slice(definition.name.length + 1);
