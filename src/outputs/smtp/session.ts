@@ -1,5 +1,6 @@
 /** One connection to the server: greeted, encrypted and signed in. */
 
+import { Readable } from 'node:stream';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { SMTPConnectionSendInfo, SMTPEnvelope } from 'nodemailer/lib/smtp-connection';
 import type { Cancellation } from '../../core/contract.ts';
@@ -16,6 +17,7 @@ export interface SessionOptions {
 export class Session {
   readonly #connection: SMTPConnection;
   readonly #ended = new AbortController();
+  #hasGivenMail = false;
 
   private constructor(connection: SMTPConnection) {
     this.#connection = connection;
@@ -45,9 +47,17 @@ export class Session {
     return this.#ended.signal;
   }
 
+  /** Whether the server got as far as the text of the last mail: it may have the mail, whatever it said. */
+  get hasGivenMail(): boolean {
+    return this.#hasGivenMail;
+  }
+
   /** Resolves when at least one recipient was accepted, and the mail. @throws as `open` */
   send(envelope: SMTPEnvelope, mail: Buffer, signal: Cancellation): Promise<SMTPConnectionSendInfo> {
-    return this.#orClose(() => this.#call(done => this.#connection.send(envelope, mail, done)), signal);
+    this.#hasGivenMail = false;
+    // The client reads it when the server has asked for it.
+    const text = Readable.from(this.#give(mail));
+    return this.#orClose(() => this.#call(done => this.#connection.send(envelope, text, done)), signal);
   }
 
   /** Asks for a sign of life. @throws as `open` */
@@ -62,6 +72,11 @@ export class Session {
     // The server may be gone: the client does not wait for its answer longer than this.
     const timer = setTimeout(() => this.#connection.close(), 1000);
     this.ended.addEventListener('abort', () => clearTimeout(timer));
+  }
+
+  *#give(mail: Buffer): Generator<Buffer> {
+    this.#hasGivenMail = true;
+    yield mail;
   }
 
   async #orClose<T>(work: () => Promise<T>, signal: Cancellation): Promise<T> {

@@ -17,7 +17,8 @@ export class Sessions {
   }
 
   /**
-   * Lends a session to work. A kept one may turn out to be dead, then the next is tried.
+   * Lends a session to work. A kept one may turn out to be dead, then the next is tried; one that ends with a mail under
+   * way is none of those.
    * @throws RetriableError | PermanentError
    */
   async use<T>(work: (session: Session) => Promise<T>, signal: Cancellation): Promise<T> {
@@ -31,8 +32,8 @@ export class Sessions {
       } catch (error) {
         kept?.close();
         const failure = toFailure(error);
-        const stale = kept && failure instanceof RetriableError && failure.reason === 'network';
-        if (!stale || signal.aborted) throw failure;
+        const isLost = failure instanceof RetriableError && failure.reason === 'network';
+        if (!kept || kept.hasGivenMail || !isLost || signal.aborted) throw failure;
       }
     }
   }
