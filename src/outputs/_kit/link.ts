@@ -146,17 +146,7 @@ export function sendEach<L, T>(
   signal: Cancellation,
 ): Promise<Map<number, RetriableError | PermanentError>> {
   const sendThem = (link: L, tell: Tell) =>
-    Promise.all(
-      items.map(async (item, index) =>
-        tell(
-          index,
-          await send(link, item).then(
-            () => undefined,
-            error => error,
-          ),
-        ),
-      ),
-    );
+    Promise.all(items.map(async (item, index) => tell(index, await send(link, item).catch(error => error))));
   return sendAll(links, items.length, sendThem, signal);
 }
 
