@@ -1,10 +1,10 @@
 /** Fills a data folder with alerts that one output has not read: by the spool's own code, as posting takes too long. */
 import { statfs } from 'node:fs/promises';
-import { sealAlert } from '../src/core/alert.ts';
+import { sealAlert } from '../src/core/alert/alert.ts';
+import { parseAlert } from '../src/core/alert/parse.ts';
 import type { SpoolConfig } from '../src/core/config/types.ts';
 import type { Logger } from '../src/core/contract.ts';
 import { systemClock } from '../src/core/host.ts';
-import { parseAlert } from '../src/core/parse.ts';
 import { openSpool } from '../src/core/spool/open.ts';
 import { alertText } from './corpus.ts';
 

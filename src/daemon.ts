@@ -1,7 +1,8 @@
 /** The composition root: configuration → log → outputs → server, and the way back down on stop. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { readConfigToRun } from './configuration.ts';
-import { sealAlert } from './core/alert.ts';
+import { sealAlert } from './core/alert/alert.ts';
+import { testDraft } from './core/alert/test-alert.ts';
 import type { Config } from './core/config/types.ts';
 import { type ConfigWatch, watchConfig } from './core/config/watch.ts';
 import { createEnricher } from './core/enrich.ts';
@@ -18,7 +19,6 @@ import { readinessOf } from './core/readiness.ts';
 import { createRedactor } from './core/redact.ts';
 import type { DeadLetterFilter, ReadRange, Spool } from './core/spool/contract.ts';
 import { openSpool } from './core/spool/open.ts';
-import { testDraft } from './core/test-alert.ts';
 import { version } from './version.ts';
 
 type Env = Record<string, string | undefined>;

@@ -1,8 +1,8 @@
 /** Shows what an output sends: opens it with its example and takes down the request instead of sending it. */
-import { sealAlert } from '../../src/core/alert.ts';
+import { sealAlert } from '../../src/core/alert/alert.ts';
+import { rawNumber } from '../../src/core/alert/json.ts';
+import { parseAlert } from '../../src/core/alert/parse.ts';
 import type { Host, HttpClient, HttpRequest, OutputDefinition } from '../../src/core/contract.ts';
-import { rawNumber } from '../../src/core/json.ts';
-import { parseAlert } from '../../src/core/parse.ts';
 import { identityAnswer, serveMetadata } from './identity.ts';
 
 await serveMetadata();

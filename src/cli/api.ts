@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import { parseExact } from '../core/alert/json.ts';
 import { fileTrouble } from '../core/file-trouble.ts';
-import { parseExact } from '../core/json.ts';
 import { percentDecoded } from '../core/url-parts.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Env } from './io.ts';
@@ -76,7 +76,7 @@ export class ApiClient {
   }
 
   /**
-   * Calls `/api/v1/<path>` and reads its JSON answer; numbers of alerts stay exact (see core/json.ts).
+   * Calls `/api/v1/<path>` and reads its JSON answer; numbers of alerts stay exact (see core/alert/json.ts).
    * @throws CliError (unreachable) when nothing answers, (failure) when the answer is an error
    */
   async call<T>(path: string, call: Call = {}): Promise<T> {

@@ -1,5 +1,5 @@
 /** Text for a terminal: colours, tables, times. Pure. */
-import type { Priority } from '../core/priority.ts';
+import type { Priority } from '../core/alert/priority.ts';
 import { visibleJson } from '../core/visible.ts';
 
 export { visible } from '../core/visible.ts';

@@ -3,11 +3,11 @@
  * An output never learns of queues, retries or metrics.
  */
 import type { z } from 'zod';
-import type { Alert } from './alert.ts';
+import type { Alert } from './alert/alert.ts';
 import type { FailureReason } from './errors.ts';
 
-export type { Alert } from './alert.ts';
-export type { Priority } from './priority.ts';
+export type { Alert } from './alert/alert.ts';
+export type { Priority } from './alert/priority.ts';
 
 /** Where an output is listed in the documentation. */
 export type Category =

@@ -2,12 +2,12 @@
  * What is added to an alert on its way in, in falcosidekick's order: custom fields, custom tags, source, templated
  * fields, sorted tags, bracket replacement, output format, cut of long fields.
  */
-import { type AlertDraft, TEST_RULE } from './alert.ts';
+import { type AlertDraft, TEST_RULE } from './alert/alert.ts';
+import { toText } from './alert/json.ts';
 import type { EnrichConfig } from './config/types.ts';
 import type { Clock, Logger } from './contract.ts';
 import { cutLongFields } from './enrich/cut.ts';
 import { formatOutput } from './enrich/output-format.ts';
-import { toText } from './json.ts';
 import { createLogLimit } from './log-limit.ts';
 import { fieldsData, parseTemplate, TemplateError } from './template/index.ts';
 import { compareText } from './template/value.ts';

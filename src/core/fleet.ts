@@ -1,5 +1,5 @@
 /** The outputs at work: one worker each, started, replaced and stopped as the configuration says. */
-import type { Alert } from './alert.ts';
+import type { Alert } from './alert/alert.ts';
 import { CarriedReplay } from './carried-replay.ts';
 import { ClockJumps } from './clock-jumps.ts';
 import type { OutputInstance } from './config/types.ts';

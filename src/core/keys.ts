@@ -1,6 +1,6 @@
 /** Builders for described configuration keys. Every key of every schema is made by one of these. */
 import { z } from 'zod';
-import { PRIORITIES, parsePriority } from './priority.ts';
+import { PRIORITIES, parsePriority } from './alert/priority.ts';
 import { parseDuration, parsePairs, parseSize } from './units.ts';
 
 export { parseDuration, parsePairs, parseSize } from './units.ts';

@@ -3,7 +3,7 @@
  * Tiercel's own with the prefix `tiercel_`. docs/metrics.md lists them all.
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { Alert } from './alert.ts';
+import type { Alert } from './alert/alert.ts';
 import type { Count, Logger } from './contract.ts';
 import type { IngestObserver, RequestRefusal } from './http-server/backend.ts';
 import { CappedCounter } from './metrics/capped-counter.ts';

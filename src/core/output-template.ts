@@ -3,7 +3,8 @@
  * output, which sees another alert or whose request gets another body.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Alert, withTemplated, withTexts } from './alert.ts';
+import { type Alert, withTemplated, withTexts } from './alert/alert.ts';
+import { parseExact } from './alert/json.ts';
 import type {
   HttpClient,
   HttpRequest,
@@ -12,7 +13,6 @@ import type {
   SendContext,
   TemplateBody,
 } from './contract.ts';
-import { parseExact } from './json.ts';
 import { alertData, parseTemplate, type Template, templateProblem } from './template/index.ts';
 
 /** Go templates over the alert; empty ones change nothing. */

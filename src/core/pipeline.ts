@@ -1,5 +1,5 @@
 /** The way of an alert from the request into the log. */
-import { type Alert, type AlertDraft, sealAlert } from './alert.ts';
+import { type Alert, type AlertDraft, sealAlert } from './alert/alert.ts';
 import { type Entry, type ReadRange, type Spool, SpoolFaultError } from './spool/contract.ts';
 
 const LOOK_AGAIN_MS = 1_000;

@@ -2,7 +2,7 @@
  * Alerts that were sent, or given up, before, for another round. A replay lives in memory: it does not go
  * on after a restart. Retries and their waits are the worker's.
  */
-import type { Alert } from './alert.ts';
+import type { Alert } from './alert/alert.ts';
 import type { Clock } from './contract.ts';
 import { MAX_REPLAY_BYTES } from './delivery/limits.ts';
 import type { Replayable } from './delivery/replay.ts';

@@ -1,7 +1,7 @@
 /** Which alerts an output takes: minimum priority and matchers, pure functions of alert and configuration. */
-import { type Alert, outputField, TEST_RULE } from './alert.ts';
-import type { JsonValue } from './json.ts';
-import { type Priority, priorityRank } from './priority.ts';
+import { type Alert, outputField, TEST_RULE } from './alert/alert.ts';
+import type { JsonValue } from './alert/json.ts';
+import { type Priority, priorityRank } from './alert/priority.ts';
 import {
   compileCondition,
   compilePriority,

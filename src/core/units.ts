@@ -1,5 +1,5 @@
 /** Values written as text: spans of time, sizes, `name:value` pairs. All pure. */
-import { isJsonObject, isRawNumber, type JsonObject, parseExact, toText } from './json.ts';
+import { isJsonObject, isRawNumber, type JsonObject, parseExact, toText } from './alert/json.ts';
 
 const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -1,9 +1,9 @@
 import { styleText } from 'node:util';
 import { z } from 'zod';
+import type { Priority } from '../core/alert/priority.ts';
 import { type Alert, defineOutput } from '../core/contract.ts';
 import { RetriableError } from '../core/errors.ts';
 import { flag, oneOf } from '../core/keys.ts';
-import type { Priority } from '../core/priority.ts';
 import { visible } from '../core/visible.ts';
 
 type Style = Parameters<typeof styleText>[0];

@@ -1,6 +1,6 @@
+import { priorityRank } from '../core/alert/priority.ts';
 import type { Alert } from '../core/contract.ts';
 import { oneOf, secret, url } from '../core/keys.ts';
-import { priorityRank } from '../core/priority.ts';
 import { formatGoTime } from '../core/template/time.ts';
 import { allFields } from './_kit/fields.ts';
 import { defineHttpOutput } from './_kit/http.ts';

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { type Alert, defineOutput } from '../core/contract.ts';
 import {
   escapeLineSeparators,
   isJsonObject,
   type JsonObject,
   type JsonValue,
   parseExact,
-} from '../core/json.ts';
+} from '../core/alert/json.ts';
+import { type Alert, defineOutput } from '../core/contract.ts';
 import { flag, integer, list, text } from '../core/keys.ts';
 import { bareHost } from '../core/url-parts.ts';
 import { hostProblems } from './_kit/hostport.ts';

@@ -1,5 +1,5 @@
+import { isJsonObject, type JsonValue } from '../core/alert/json.ts';
 import type { HttpResponse } from '../core/contract.ts';
-import { isJsonObject, type JsonValue } from '../core/json.ts';
 import { secret, text, url } from '../core/keys.ts';
 import { toPathSegment } from '../core/url-parts.ts';
 import { basicAuth } from './_kit/auth.ts';

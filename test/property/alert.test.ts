@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { decodeAlert, outputField, sealAlert } from '../../src/core/alert.ts';
-import { parseExact, withoutLoneSurrogates } from '../../src/core/json.ts';
-import { parseAlerts } from '../../src/core/parse.ts';
-import { memberSpans, nestingDepth, valueSpans } from '../../src/core/scan.ts';
+import { decodeAlert, outputField, sealAlert } from '../../src/core/alert/alert.ts';
+import { parseExact, withoutLoneSurrogates } from '../../src/core/alert/json.ts';
+import { parseAlerts } from '../../src/core/alert/parse.ts';
+import { memberSpans, nestingDepth, valueSpans } from '../../src/core/alert/scan.ts';
 import { alertOf } from '../support/alerts.ts';
 import {
   alertText,

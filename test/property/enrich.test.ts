@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { decodeAlert, sealAlert } from '../../src/core/alert.ts';
+import { decodeAlert, sealAlert } from '../../src/core/alert/alert.ts';
+import { parseAlert } from '../../src/core/alert/parse.ts';
 import type { EnrichConfig } from '../../src/core/config/types.ts';
 import { cutBytes } from '../../src/core/enrich/cut.ts';
 import { createEnricher } from '../../src/core/enrich.ts';
-import { parseAlert } from '../../src/core/parse.ts';
 import { alertText, anyText } from '../support/arbitraries.ts';
 import { draftOf, NO_ENRICHMENT } from '../support/drafts.ts';
 import { recordingLogger } from '../support/logger.ts';

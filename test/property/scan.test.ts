@@ -1,8 +1,8 @@
 /** The short way to the inner object of an alert finds what reading all of it finds, or nothing. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { isJsonObject } from '../../src/core/json.ts';
-import { innerObjectSpan, memberSpans } from '../../src/core/scan.ts';
+import { isJsonObject } from '../../src/core/alert/json.ts';
+import { innerObjectSpan, memberSpans } from '../../src/core/alert/scan.ts';
 
 const space = fc.constantFrom('', '', '', ' ', '\n\t');
 const word = fc.string({ unit: fc.constantFrom('a', '{', '}', '"', '\\', ',', ':', '[', 'é'), maxLength: 6 });

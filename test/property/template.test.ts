@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Alert } from '../../src/core/alert.ts';
+import type { Alert } from '../../src/core/alert/alert.ts';
 import { alertData, fieldsData, parseTemplate, TemplateError } from '../../src/core/template/index.ts';
 import { alertFrom } from '../unit/template/support.ts';
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { type Alert, sealAlert } from '../../src/core/alert.ts';
-import { parseAlert } from '../../src/core/parse.ts';
+import { type Alert, sealAlert } from '../../src/core/alert/alert.ts';
+import { parseAlert } from '../../src/core/alert/parse.ts';
 
 const FOLDER = new URL('../golden/alerts/', import.meta.url);
 

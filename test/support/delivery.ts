@@ -1,6 +1,6 @@
 /** A worker's surroundings for tests: the memory spool, a far end that is a function, and ears for what it tells. */
 import { vi } from 'vitest';
-import { type Alert, sealAlert } from '../../src/core/alert.ts';
+import { type Alert, sealAlert } from '../../src/core/alert/alert.ts';
 import type { DeliveryConfig, OutputInstance } from '../../src/core/config/types.ts';
 import {
   type Cancellation,

@@ -1,6 +1,6 @@
-import type { AlertDraft } from '../../src/core/alert.ts';
+import type { AlertDraft } from '../../src/core/alert/alert.ts';
+import { parseAlert } from '../../src/core/alert/parse.ts';
 import type { EnrichConfig } from '../../src/core/config/types.ts';
-import { parseAlert } from '../../src/core/parse.ts';
 
 const BASE = {
   rule: 'R',

@@ -1,5 +1,5 @@
 /** Spools for tests: configurations, alerts by number, and ways to read a spool out. */
-import { type Alert, sealAlert } from '../../src/core/alert.ts';
+import { type Alert, sealAlert } from '../../src/core/alert/alert.ts';
 import type { SpoolConfig } from '../../src/core/config/types.ts';
 import type { Clock } from '../../src/core/contract.ts';
 import type { Consumer, Delivery, Spool } from '../../src/core/spool/contract.ts';

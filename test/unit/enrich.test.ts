@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Alert, sealAlert } from '../../src/core/alert.ts';
+import { type Alert, sealAlert } from '../../src/core/alert/alert.ts';
 import type { EnrichConfig } from '../../src/core/config/types.ts';
 import { cutBytes } from '../../src/core/enrich/cut.ts';
 import { createEnricher } from '../../src/core/enrich.ts';

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { sealAlert } from '../../src/core/alert.ts';
+import { sealAlert } from '../../src/core/alert/alert.ts';
 import { Fleet, type FleetOptions } from '../../src/core/fleet.ts';
 import { openMemorySpool } from '../../src/core/spool/open.ts';
 import { FarEnd, instanceOf, recordingObserver } from '../support/delivery.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sealAlert } from '../../src/core/alert.ts';
+import { sealAlert } from '../../src/core/alert/alert.ts';
 import type { OutputStatus } from '../../src/core/delivery/contract.ts';
 import { MAX_LABEL_LENGTH } from '../../src/core/metrics/capped-counter.ts';
 import type { LabelConfig } from '../../src/core/metrics/event-labels.ts';

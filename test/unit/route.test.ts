@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sealAlert } from '../../src/core/alert.ts';
+import { sealAlert } from '../../src/core/alert/alert.ts';
 import { compileFilter, type Match, parseMatch } from '../../src/core/route.ts';
 import { draftOf } from '../support/drafts.ts';
 

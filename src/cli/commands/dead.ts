@@ -1,5 +1,5 @@
 /** `tiercel dead`: the alerts that outputs gave up, and what can be done with them. */
-import { type JsonObject, parseExact } from '../../core/json.ts';
+import { type JsonObject, parseExact } from '../../core/alert/json.ts';
 import { itemsOf } from '../api.ts';
 import { type DaemonOptions, withDaemon } from '../connect.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';

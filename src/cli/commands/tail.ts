@@ -1,7 +1,7 @@
 /** `tiercel tail`: the running daemon's alerts, the last ones and those that come. */
-import { decodeAlert } from '../../core/alert.ts';
-import { type JsonObject, parseExact } from '../../core/json.ts';
-import { parsePriority } from '../../core/priority.ts';
+import { decodeAlert } from '../../core/alert/alert.ts';
+import { type JsonObject, parseExact } from '../../core/alert/json.ts';
+import { parsePriority } from '../../core/alert/priority.ts';
 import { toLine } from '../../outputs/console.ts';
 import type { ApiClient, Query } from '../api.ts';
 import { type DaemonOptions, withDaemon } from '../connect.ts';

@@ -1,8 +1,8 @@
 /** From one section of an output to what the daemon opens. */
 import { createHash } from 'node:crypto';
+import type { Priority } from '../alert/priority.ts';
 import type { OutputDefinition } from '../contract.ts';
 import { type TemplateConfig, templateBodyOf, templateProblems } from '../output-template.ts';
-import type { Priority } from '../priority.ts';
 import { parseMatch } from '../route.ts';
 import {
   type ClientTlsKeys,

@@ -1,10 +1,10 @@
 /** The configuration after reading, checking and filling in: what the rest of the core is built from. */
 
+import type { Priority } from '../alert/priority.ts';
 import type { BatchLimits, OutputDefinition, ServerTls } from '../contract.ts';
 import type { ConfigProblem } from '../errors.ts';
 import type { NatsLogin } from '../nats/connect.ts';
 import type { TemplateConfig } from '../output-template.ts';
-import type { Priority } from '../priority.ts';
 import type { Match } from '../route.ts';
 
 /** Everything. Times are in milliseconds, sizes in bytes. */

@@ -1,5 +1,5 @@
 /** falcosidekick's rule for long alerts, on whole characters (`longfields: cut`). */
-import type { AlertDraft } from '../alert.ts';
+import type { AlertDraft } from '../alert/alert.ts';
 
 // Behaviour of falcosidekick at 8807ab7: alerts of more than 4096 bytes have their text fields of more than 512
 // bytes cut to 507, so that they are 512 with the mark.

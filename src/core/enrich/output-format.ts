@@ -1,5 +1,5 @@
 /** `outputfieldformat`: rewrites the output text of an alert, with falcosidekick's placeholders and trimming. */
-import type { AlertDraft } from '../alert.ts';
+import type { AlertDraft } from '../alert/alert.ts';
 
 // Falco's own beginning of an output: a clock with a fraction, a priority, a text.
 const FALCO_OUTPUT = /\d\.\d+: (?:debug|info|informational|notice|warning|error|critical|alert|emergency) /i;

@@ -1,7 +1,7 @@
 /** What the HTTP server needs of the daemon behind it. */
-import type { AlertDraft } from '../alert.ts';
+import type { AlertDraft } from '../alert/alert.ts';
+import { REFUSAL_REASONS } from '../alert/parse.ts';
 import type { OutputStatus } from '../delivery/contract.ts';
-import { REFUSAL_REASONS } from '../parse.ts';
 import type { DeadLetterFilter, DeadLetters, Entry, ReadRange, SpoolStats } from '../spool/contract.ts';
 
 /** Whether the daemon can keep its promise, and if not, why. */

@@ -3,10 +3,10 @@
  * text, so that its numbers stay exact. See https://github.com/cloudevents/spec (HTTP binding and JSON format, 1.0.2).
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { AlertDraft } from '../alert.ts';
-import { isJsonObject } from '../json.ts';
-import { isTooDeep, MAX_ALERTS, parseAlert, parseAlerts, tooDeep, withoutMark } from '../parse.ts';
-import { elementSpans, memberSpans } from '../scan.ts';
+import type { AlertDraft } from '../alert/alert.ts';
+import { isJsonObject } from '../alert/json.ts';
+import { isTooDeep, MAX_ALERTS, parseAlert, parseAlerts, tooDeep, withoutMark } from '../alert/parse.ts';
+import { elementSpans, memberSpans } from '../alert/scan.ts';
 import { percentDecoded } from '../url-parts.ts';
 import type { RequestRefusal } from './backend.ts';
 

@@ -1,8 +1,8 @@
 /** Takes posted alerts: body → alerts → backend → answer. The hot path: no promise or closure that is not needed. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AlertDraft } from '../alert.ts';
+import type { AlertDraft } from '../alert/alert.ts';
+import { parseAlerts } from '../alert/parse.ts';
 import type { ServerConfig } from '../config/types.ts';
-import { parseAlerts } from '../parse.ts';
 import { sendOk } from './answer.ts';
 import type { Auth } from './auth.ts';
 import type { Backend, IngestObserver } from './backend.ts';

@@ -1,8 +1,8 @@
 /** The labels of the counter of alerts: falcosidekick's, then those of the configuration. */
-import { type Alert, outputField } from '../alert.ts';
+import { type Alert, outputField } from '../alert/alert.ts';
+import { toText } from '../alert/json.ts';
+import { PRIORITIES, type Priority, priorityRank } from '../alert/priority.ts';
 import type { EnrichConfig, MetricsConfig } from '../config/types.ts';
-import { toText } from '../json.ts';
-import { PRIORITIES, type Priority, priorityRank } from '../priority.ts';
 
 /** The parts of the configuration that make labels. */
 export interface LabelConfig {

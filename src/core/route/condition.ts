@@ -1,7 +1,7 @@
 /** Conditions of a matcher → tests of a field's value. */
 import { RE2JS } from 're2js';
-import { type JsonValue, toText } from '../json.ts';
-import { PRIORITIES, type Priority, parsePriority, priorityRank } from '../priority.ts';
+import { type JsonValue, toText } from '../alert/json.ts';
+import { PRIORITIES, type Priority, parsePriority, priorityRank } from '../alert/priority.ts';
 
 /** Whether a field's value fits; undefined stands for a field that the alert does not have. */
 export type Test = (value: JsonValue | undefined) => boolean;

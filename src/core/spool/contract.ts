@@ -2,7 +2,7 @@
  * The spool: an append-only log of alerts with one cursor per consumer. Three drivers serve this contract (memory,
  * disk, and NATS JetStream for several replicas); one suite in test/spool holds them to it.
  */
-import type { Alert } from '../alert.ts';
+import type { Alert } from '../alert/alert.ts';
 import type { Clock, Logger } from '../contract.ts';
 
 /** An alert as it stands in the log. */

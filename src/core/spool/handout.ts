@@ -1,5 +1,5 @@
 /** An entry in a consumer's hands. */
-import type { Alert } from '../alert.ts';
+import type { Alert } from '../alert/alert.ts';
 import type { Delivery, Entry } from './contract.ts';
 import type { Waiting } from './retry-heap.ts';
 

@@ -1,5 +1,5 @@
 /** The memory driver: a ring of bounded size. What it holds is gone when the process ends. */
-import type { Alert } from '../alert.ts';
+import type { Alert } from '../alert/alert.ts';
 import { ClockJumps } from '../clock-jumps.ts';
 import type { SpoolConfig } from '../config/types.ts';
 import type { Clock, Logger } from '../contract.ts';

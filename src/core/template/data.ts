@@ -1,7 +1,7 @@
 /** What a template is rendered over: an alert, or a bare set of fields. */
-import type { Alert } from '../alert.ts';
-import type { JsonValue } from '../json.ts';
-import { PRIORITIES, priorityRank } from '../priority.ts';
+import type { Alert } from '../alert/alert.ts';
+import type { JsonValue } from '../alert/json.ts';
+import { PRIORITIES, priorityRank } from '../alert/priority.ts';
 import { parseInstant, ZERO_TIME } from './time.ts';
 import { Time } from './time-value.ts';
 import { Dict, GoValue, Int, type IntType, List, type Method, type Value } from './value.ts';

@@ -1,5 +1,5 @@
 /** Points in time with their offset, calendar, and Go's layout formatting. */
-import { CANONICAL_UTC } from '../rfc3339.ts';
+import { CANONICAL_UTC } from '../alert/rfc3339.ts';
 
 /** A point in time as RFC 3339 writes it. */
 export interface Instant {

@@ -3,7 +3,7 @@
  * int) and number (float64). `null` is a nil inside a map or list, `undefined` no value at all: Go tells them apart
  * when a template goes on into them.
  */
-import { isRawNumber, type JsonObject, type JsonValue } from '../json.ts';
+import { isRawNumber, type JsonObject, type JsonValue } from '../alert/json.ts';
 import { Fault } from './errors.ts';
 
 export type Value = undefined | null | boolean | string | bigint | number | GoValue;

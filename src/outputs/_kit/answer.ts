@@ -1,6 +1,7 @@
 /** What answers mean besides their status. Pure. */
+
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/alert/json.ts';
 import type { HttpResponse } from '../../core/contract.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 
 /** The object in an answer's body; an empty one when there is something else. */
 export function answeredObject(body: string): JsonObject {

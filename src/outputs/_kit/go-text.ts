@@ -1,5 +1,5 @@
 /** Values as Go prints them, the form in which falcosidekick's messages show what is not a text. */
-import { isRawNumber, type JsonValue } from '../../core/json.ts';
+import { isRawNumber, type JsonValue } from '../../core/alert/json.ts';
 import { byCodeUnit } from './text.ts';
 
 /** Go's `%v`: `[a b]` for a list, `map[k:v]` for a map, the source digits of a number. `none` stands for null. */

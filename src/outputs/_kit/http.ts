@@ -31,7 +31,7 @@ export interface HttpMessage {
   method?: HttpRequest['method'];
   /** Lower-case names. */
   headers?: Record<string, string>;
-  /** The body as a JSON value; exact numbers (see core/json.ts) are written digit for digit. */
+  /** The body as a JSON value; exact numbers (see core/alert/json.ts) are written digit for digit. */
   json?: unknown;
   /** The body as it is, instead of `json`. */
   body?: Buffer | string;

@@ -1,7 +1,8 @@
 /** Answers of 2xx that say which alerts, or how many, were not taken. */
+
+import type { JsonObject, JsonValue } from '../../core/alert/json.ts';
 import type { HttpResponse } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
-import type { JsonObject, JsonValue } from '../../core/json.ts';
 import { parseAnswer } from './answer.ts';
 import { excerptOf } from './http.ts';
 

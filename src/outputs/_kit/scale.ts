@@ -1,6 +1,7 @@
 /** What targets have in place of Falco's priorities. Pure. */
+
+import { PRIORITIES } from '../../core/alert/priority.ts';
 import type { Priority } from '../../core/contract.ts';
-import { PRIORITIES } from '../../core/priority.ts';
 
 /**
  * A value for each priority, given by steps: one that is not named has the value of the next more urgent one.

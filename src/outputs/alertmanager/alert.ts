@@ -1,6 +1,6 @@
+import { isRawNumber, toText } from '../../core/alert/json.ts';
+import { PRIORITIES, parsePriority } from '../../core/alert/priority.ts';
 import type { Alert, Priority } from '../../core/contract.ts';
-import { isRawNumber, toText } from '../../core/json.ts';
-import { PRIORITIES, parsePriority } from '../../core/priority.ts';
 import { createNamer, toLabelName } from '../_kit/names.ts';
 import { scale } from '../_kit/scale.ts';
 import { toRfc3339After } from '../_kit/times.ts';

@@ -1,5 +1,5 @@
 /** Falco's alerts about dropped events: counts as labels, and priorities that grow with them. Pure. */
-import { type Priority, parsePriority, priorityRank } from '../../core/priority.ts';
+import { type Priority, parsePriority, priorityRank } from '../../core/alert/priority.ts';
 
 /** Counts above `above` raise an alert to `priority`. */
 export interface DropThreshold {

@@ -1,6 +1,6 @@
+import { isJsonObject } from '../../core/alert/json.ts';
 import type { Alert, HttpResponse } from '../../core/contract.ts';
 import { PermanentError } from '../../core/errors.ts';
-import { isJsonObject } from '../../core/json.ts';
 import type { AwsContext, AwsRequest } from '../_kit/aws/define.ts';
 import { serviceUrl } from '../_kit/aws/endpoint.ts';
 import { jsonCall } from '../_kit/aws/json-api.ts';

@@ -1,6 +1,7 @@
 /** An alert as a Security Finding of OCSF 0.1.0 (schema.ocsf.io), with falcosidekick's choice of attributes. Pure. */
+
+import { isRawNumber, type JsonValue, rawNumber, toText } from '../../core/alert/json.ts';
 import type { Alert, Priority } from '../../core/contract.ts';
-import { isRawNumber, type JsonValue, rawNumber, toText } from '../../core/json.ts';
 import { formatFloat } from '../../core/template/float.ts';
 import { byCodeUnit } from '../_kit/text.ts';
 import { toMillis } from '../_kit/times.ts';

@@ -1,5 +1,5 @@
+import { isRawNumber, type JsonValue, toText } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { isRawNumber, type JsonValue, toText } from '../../core/json.ts';
 import { ILLEGAL, MAX_ATTRIBUTES } from './text.ts';
 
 interface Attribute {

@@ -1,5 +1,5 @@
+import { isJsonObject, type JsonValue } from '../../core/alert/json.ts';
 import type { Alert, HttpResponse } from '../../core/contract.ts';
-import { isJsonObject, type JsonValue } from '../../core/json.ts';
 import { settleNamed } from '../_kit/aws/entries.ts';
 import { outcomesIn } from '../_kit/refused.ts';
 

@@ -1,7 +1,8 @@
 /** The bulk API: elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk. Pure. */
+
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/alert/json.ts';
 import type { HttpResponse } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { answeredObject } from '../_kit/answer.ts';
 import { excerptOf, judge } from '../_kit/http.ts';
 import { outcomesUnknown } from '../_kit/refused.ts';

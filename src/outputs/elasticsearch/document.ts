@@ -1,6 +1,7 @@
 /** The documents that Elasticsearch gets, and where they go. Pure. */
+
+import { type JsonObject, type JsonValue, parseExact } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { type JsonObject, type JsonValue, parseExact } from '../../core/json.ts';
 import { legalNames } from '../_kit/names.ts';
 
 /** How often a new index begins. */

@@ -1,6 +1,6 @@
-import { outputField } from '../../core/alert.ts';
+import { outputField } from '../../core/alert/alert.ts';
+import { toText } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { toText } from '../../core/json.ts';
 
 /** A record on its way; `partition` is set before the first try and kept by later ones of the same batch. */
 export interface Outgoing {

@@ -1,6 +1,6 @@
-import { outputField } from '../../core/alert.ts';
+import { outputField } from '../../core/alert/alert.ts';
+import { isJsonObject, toText } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { isJsonObject, toText } from '../../core/json.ts';
 import { legalNames } from '../_kit/names.ts';
 import { truncateBytes } from '../_kit/text.ts';
 

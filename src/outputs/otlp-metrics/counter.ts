@@ -1,5 +1,5 @@
 /** Counts alerts by their attributes, as an OTLP sum wants it: cumulative, each alert once. */
-import { type Alert, outputField } from '../../core/alert.ts';
+import { type Alert, outputField } from '../../core/alert/alert.ts';
 import { legalNames, toLabelName } from '../_kit/names.ts';
 import { toAttributes } from '../_kit/otlp/messages.ts';
 import type { Message } from '../_kit/protobuf.ts';

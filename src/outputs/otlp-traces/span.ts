@@ -1,6 +1,6 @@
-import { outputField } from '../../core/alert.ts';
+import { outputField } from '../../core/alert/alert.ts';
+import { toText } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { toText } from '../../core/json.ts';
 import { toGoText } from '../_kit/go-text.ts';
 import { toAttributes } from '../_kit/otlp/messages.ts';
 import type { Message } from '../_kit/protobuf.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { type JsonObject, toText } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { type JsonObject, toText } from '../../core/json.ts';
 
 /**
  * The key by which PagerDuty tells incidents apart: alerts with the same values of these fields share one; where all

@@ -1,5 +1,5 @@
+import { type JsonObject, toText } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { type JsonObject, toText } from '../../core/json.ts';
 import { truncate } from '../_kit/text.ts';
 
 /** Events whose summary is longer are refused: developer.pagerduty.com/docs/send-alert-event. */

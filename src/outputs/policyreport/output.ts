@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonObject, parseExact } from '../../core/alert/json.ts';
 import type {
   Alert,
   Cancellation,
@@ -8,7 +9,6 @@ import type {
   SendContext,
 } from '../../core/contract.ts';
 import { PermanentError, RetriableError } from '../../core/errors.ts';
-import { isJsonObject, type JsonObject, parseExact } from '../../core/json.ts';
 import { type Cluster, openCluster } from '../_kit/cluster.ts';
 import { judge } from '../_kit/http.ts';
 import { settle } from '../_kit/settle.ts';

@@ -1,8 +1,9 @@
 /**
  * Policy reports: github.com/kubernetes-sigs/wg-policy-prototypes, API wgpolicyk8s.io/v1alpha2. Pure.
  */
+
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/alert/json.ts';
 import type { Alert, Priority } from '../../core/contract.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { parseInstant, ZERO_TIME } from '../../core/template/time.ts';
 import { jsonBytes } from '../_kit/fit.ts';
 import { toGoText } from '../_kit/go-text.ts';

@@ -1,5 +1,5 @@
+import { type JsonValue, toText } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { type JsonValue, toText } from '../../core/json.ts';
 import { scale } from '../_kit/scale.ts';
 import { toNanos } from '../_kit/times.ts';
 

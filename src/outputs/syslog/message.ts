@@ -1,6 +1,7 @@
 /** Syslog messages and the ways to put them on a stream. Pure. */
+
+import { priorityRank } from '../../core/alert/priority.ts';
 import type { Alert } from '../../core/contract.ts';
-import { priorityRank } from '../../core/priority.ts';
 import { formatGoTime } from '../../core/template/index.ts';
 import { toRfc3339Seconds } from '../_kit/times.ts';
 

@@ -1,6 +1,7 @@
 /** What of an alert goes into which column. Pure. */
+
+import { type JsonValue, toText } from '../../core/alert/json.ts';
 import type { Alert } from '../../core/contract.ts';
-import { type JsonValue, toText } from '../../core/json.ts';
 
 /** Column as the configuration or falcosidekick names it → its value as text; null for NULL. */
 export type Row = ReadonlyMap<string, string | null>;

@@ -1,4 +1,4 @@
-import type { Alert } from '../../../src/core/alert.ts';
+import type { Alert } from '../../../src/core/alert/alert.ts';
 import { alertOf } from '../alerts.ts';
 
 /** Digits that a double cannot hold. */

@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { decodeAlert } from '../../../src/core/alert.ts';
+import { decodeAlert } from '../../../src/core/alert/alert.ts';
 import { loadConfig } from '../../../src/core/config/load.ts';
 import { systemClock } from '../../../src/core/host.ts';
 import { openSpool } from '../../../src/core/spool/open.ts';

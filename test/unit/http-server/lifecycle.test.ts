@@ -3,8 +3,8 @@ import http from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { sealAlert } from '../../../src/core/alert.ts';
-import { parseAlert } from '../../../src/core/parse.ts';
+import { sealAlert } from '../../../src/core/alert/alert.ts';
+import { parseAlert } from '../../../src/core/alert/parse.ts';
 import { alertText, buildServer, call, post, type Rig, serverConfig, startServer } from './support.ts';
 
 let rig: Rig | undefined;

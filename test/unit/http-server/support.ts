@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { connect } from 'node:net';
-import { type Alert, type AlertDraft, sealAlert } from '../../../src/core/alert.ts';
+import { type Alert, type AlertDraft, sealAlert } from '../../../src/core/alert/alert.ts';
 import type { ServerConfig } from '../../../src/core/config/types.ts';
 import type {
   Backend,

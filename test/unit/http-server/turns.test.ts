@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { sealAlert } from '../../../src/core/alert.ts';
-import { parseAlert } from '../../../src/core/parse.ts';
+import { sealAlert } from '../../../src/core/alert/alert.ts';
+import { parseAlert } from '../../../src/core/alert/parse.ts';
 import { alertText, call, type Rig, startServer } from './support.ts';
 
 /** A busy machine takes its time. */

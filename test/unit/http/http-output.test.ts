@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { parseExact } from '../../../src/core/alert/json.ts';
 import type { Host, HttpClient, HttpRequest, HttpResponse } from '../../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
-import { parseExact } from '../../../src/core/json.ts';
 import { list, secret, secretUrl } from '../../../src/core/keys.ts';
 import { defineHttpOutput, type HttpOutputDefinition } from '../../../src/outputs/_kit/http.ts';
 import { alertOfRule } from '../../support/delivery.ts';

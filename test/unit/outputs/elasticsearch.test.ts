@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { withTemplated } from '../../../src/core/alert.ts';
+import { withTemplated } from '../../../src/core/alert/alert.ts';
 import type { HttpRequest, HttpResponse } from '../../../src/core/contract.ts';
 import { PartialError, PermanentError, RetriableError } from '../../../src/core/errors.ts';
 import { indexName, toDocument } from '../../../src/outputs/elasticsearch/document.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Alert } from '../../../src/core/alert.ts';
+import type { Alert } from '../../../src/core/alert/alert.ts';
 import { GroupCommit } from '../../../src/core/spool/disk/group-commit.ts';
 import { loopHasSlept } from '../../support/loop.ts';
 import { numbered, numberOf } from '../../support/spool.ts';

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { Alert } from '../../../src/core/alert.ts';
+import type { Alert } from '../../../src/core/alert/alert.ts';
 import { SpoolFullError } from '../../../src/core/spool/contract.ts';
 import { Front } from '../../../src/core/spool/jetstream/front.ts';
 import type { Session } from '../../../src/core/spool/jetstream/link.ts';

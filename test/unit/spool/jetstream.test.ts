@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Alert } from '../../../src/core/alert.ts';
+import type { Alert } from '../../../src/core/alert/alert.ts';
 import type { SpoolConfig } from '../../../src/core/config/types.ts';
 import { Acks } from '../../../src/core/spool/jetstream/acks.ts';
 import { AlertCache } from '../../../src/core/spool/jetstream/alerts.ts';

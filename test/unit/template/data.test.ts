@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { rawNumber } from '../../../src/core/json.ts';
-import { PRIORITIES } from '../../../src/core/priority.ts';
+import { rawNumber } from '../../../src/core/alert/json.ts';
+import { PRIORITIES } from '../../../src/core/alert/priority.ts';
 import { alertData, fieldsData, parseTemplate } from '../../../src/core/template/index.ts';
 import { alertFrom } from './support.ts';
 

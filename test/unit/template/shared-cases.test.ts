@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parseExact } from '../../../src/core/json.ts';
+import { parseExact } from '../../../src/core/alert/json.ts';
 import { alertData, parseTemplate, TemplateError } from '../../../src/core/template/index.ts';
 import { alertFrom } from './support.ts';
 

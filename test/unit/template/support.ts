@@ -1,5 +1,5 @@
-import { type Alert, sealAlert } from '../../../src/core/alert.ts';
-import { parseAlert } from '../../../src/core/parse.ts';
+import { type Alert, sealAlert } from '../../../src/core/alert/alert.ts';
+import { parseAlert } from '../../../src/core/alert/parse.ts';
 
 /** Seals an alert from its JSON, keeping an absent uuid empty as a template would see it in falcosidekick. */
 export function alertFrom(json: string): Alert {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DraftFields } from '../../../src/core/fields.ts';
+import { DraftFields } from '../../../src/core/alert/fields.ts';
 import { alertData, fieldsData, parseTemplate } from '../../../src/core/template/index.ts';
 import { toJson } from '../../../src/core/template/to-json.ts';
 import { fieldsText } from '../../support/arbitraries.ts';

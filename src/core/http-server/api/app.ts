@@ -1,7 +1,7 @@
 /** The express application: everything but the taking of alerts and the probes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
-import { testDraft } from '../../test-alert.ts';
+import { testDraft } from '../../alert/test-alert.ts';
 import { endWhole, sendEarly, sendText } from '../answer.ts';
 import { createApi } from './api.ts';
 import type { AppOptions } from './app-options.ts';

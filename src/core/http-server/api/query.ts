@@ -1,6 +1,6 @@
 /** Reads the parameters of API calls, from the query and from a JSON body alike. Pure. */
-import type { Alert } from '../../alert.ts';
-import { type Priority, parsePriority, priorityRank } from '../../priority.ts';
+import type { Alert } from '../../alert/alert.ts';
+import { type Priority, parsePriority, priorityRank } from '../../alert/priority.ts';
 import type { DeadLetterFilter } from '../../spool/contract.ts';
 import { parseDuration } from '../../units.ts';
 import { ApiError } from './problem.ts';

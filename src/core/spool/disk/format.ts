@@ -1,6 +1,6 @@
 /** Bytes of the log files, version 1. docs/spool-format.md describes them. Pure. */
 import { crc32 } from 'node:zlib';
-import { encodeInto } from '../../alert.ts';
+import { encodeInto } from '../../alert/alert.ts';
 import type { Entry } from '../contract.ts';
 
 export const FORMAT_VERSION = 1;

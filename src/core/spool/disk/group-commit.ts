@@ -1,6 +1,6 @@
 /** Writes alerts together that come together, with one call: those of one turn of the event loop. */
 import { performance } from 'node:perf_hooks';
-import type { Alert } from '../../alert.ts';
+import type { Alert } from '../../alert/alert.ts';
 
 /** Writes alerts of that size. Undefined when they are as durable as configured; otherwise resolves when they are. */
 export type Write = (alerts: readonly Alert[], bytes: number) => Promise<void> | undefined;

@@ -1,6 +1,6 @@
 /** Reads the segments of a log a piece at a time; pieces are shared by consumers that are at the same place. */
 import { basename } from 'node:path';
-import { decodeAlert } from '../../alert.ts';
+import { decodeAlert } from '../../alert/alert.ts';
 import type { Entry } from '../contract.ts';
 import type { Chunk } from '../log-reader.ts';
 import { errorCode, type FileSystem, readFully } from './files.ts';

@@ -1,5 +1,5 @@
 /** The disk driver: alerts are appended to a segmented log, and go out from memory to whoever keeps up. */
-import type { Alert } from '../../alert.ts';
+import type { Alert } from '../../alert/alert.ts';
 import { ClockJumps } from '../../clock-jumps.ts';
 import type { SpoolConfig } from '../../config/types.ts';
 import type { Clock, Logger } from '../../contract.ts';

@@ -1,5 +1,5 @@
 /** Alerts by their place in the stream, parsed once for all outputs of this process. */
-import { type Alert, decodeAlert } from '../../alert.ts';
+import { type Alert, decodeAlert } from '../../alert/alert.ts';
 
 /** Most alerts and bytes kept; the oldest go first. */
 const MOST_ALERTS = 4_096;

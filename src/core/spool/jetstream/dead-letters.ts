@@ -1,7 +1,7 @@
 /** The dead letters of all replicas, in a stream of their own: one subject for each output. */
 import type { StreamInfo } from '@nats-io/jetstream';
 import type * as Transport from '@nats-io/transport-node';
-import { type Alert, decodeAlert } from '../../alert.ts';
+import { type Alert, decodeAlert } from '../../alert/alert.ts';
 import type { Logger } from '../../contract.ts';
 import { notAgreed } from '../../nats/failures.ts';
 import { type DeadLetter, type DeadLetterFilter, type DeadLetters, SpoolFaultError } from '../contract.ts';

@@ -3,7 +3,7 @@
  * reached. What is in the buffer goes to the stream in order, and alerts that come meanwhile queue up behind it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Alert } from '../../alert.ts';
+import type { Alert } from '../../alert/alert.ts';
 import type { Clock, Logger } from '../../contract.ts';
 import { AlertTooLargeError, type Consumer, type Delivery, type Spool, SpoolFullError } from '../contract.ts';
 import { BURY_AGAIN_MS } from '../letters/letter.ts';

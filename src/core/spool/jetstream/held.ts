@@ -1,5 +1,5 @@
 /** An alert of the stream in the hands of this process. */
-import type { Alert } from '../../alert.ts';
+import type { Alert } from '../../alert/alert.ts';
 import type { Delivery } from '../contract.ts';
 import type { Waiting } from '../retry-heap.ts';
 

@@ -3,7 +3,7 @@
  * has acknowledged it. Wire format of the acknowledgement: docs.nats.io, JetStream, publishing.
  */
 import type * as Transport from '@nats-io/transport-node';
-import type { Alert } from '../../alert.ts';
+import type { Alert } from '../../alert/alert.ts';
 import { notAgreed } from '../../nats/failures.ts';
 import type { Session } from './link.ts';
 

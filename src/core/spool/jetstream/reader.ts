@@ -1,7 +1,7 @@
 /** Reads a piece of a stream from one end to the other, beside all consumers. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsMsg } from '@nats-io/jetstream';
-import { decodeAlert } from '../../alert.ts';
+import { decodeAlert } from '../../alert/alert.ts';
 import { toFailure } from '../../nats/failures.ts';
 import { type Entry, type ReadRange, SpoolFaultError } from '../contract.ts';
 import { CLOCK_STEP_MS } from '../history.ts';

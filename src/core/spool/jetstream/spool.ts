@@ -1,5 +1,5 @@
 /** The driver for several replicas: NATS JetStream keeps the log, and knows how far each output is. */
-import type { Alert } from '../../alert.ts';
+import type { Alert } from '../../alert/alert.ts';
 import type { SpoolConfig } from '../../config/types.ts';
 import {
   type Consumer,

@@ -1,6 +1,6 @@
 /** The database of dead letters: its schema, and what is asked of it. What SQLite refuses is thrown as it comes. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { decodeAlert } from '../../alert.ts';
+import { decodeAlert } from '../../alert/alert.ts';
 import type { DeadLetter, DeadLetterFilter } from '../contract.ts';
 import {
   BUSY_MS,

@@ -1,6 +1,7 @@
 /** Records of Kinesis and of what speaks its protocol: docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html. */
+
+import { isJsonObject, type JsonValue, toText } from '../../../core/alert/json.ts';
 import type { Alert, HttpResponse } from '../../../core/contract.ts';
-import { isJsonObject, type JsonValue, toText } from '../../../core/json.ts';
 import { expectNoneRefused, outcomesIn } from '../refused.ts';
 import type { AwsRequest } from './define.ts';
 import { settleEntries } from './entries.ts';

@@ -3,7 +3,7 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { z } from 'zod';
-import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/alert/json.ts';
 import { flag, keyMeta, secret } from '../../../core/keys.ts';
 
 /** Who asks for a token. */

@@ -1,6 +1,7 @@
 /** What an answer to an export says of items that were refused. Pure. */
+
+import { isJsonObject } from '../../../core/alert/json.ts';
 import type { HttpResponse } from '../../../core/contract.ts';
-import { isJsonObject } from '../../../core/json.ts';
 import { excerptOf } from '../http.ts';
 import { decode } from '../protobuf.ts';
 import { outcomesIn, outcomesUnknown } from '../refused.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseExact } from '../../../../src/core/json.ts';
+import { parseExact } from '../../../../src/core/alert/json.ts';
 import { toGoText } from '../../../../src/outputs/_kit/go-text.ts';
 
 test.each([

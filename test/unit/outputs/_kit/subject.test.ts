@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PRIORITIES } from '../../../../src/core/priority.ts';
+import { PRIORITIES } from '../../../../src/core/alert/priority.ts';
 import { DEFAULT_SUBJECT, subjectProblem, toSubject, toToken } from '../../../../src/outputs/_kit/subject.ts';
 
 describe('toToken', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PRIORITIES, parsePriority, priorityRank } from '../../src/core/priority.ts';
+import { PRIORITIES, parsePriority, priorityRank } from '../../../src/core/alert/priority.ts';
 
 it.each([
   ['Warning', 'Warning'],

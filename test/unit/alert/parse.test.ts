@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { sealAlert } from '../../src/core/alert.ts';
-import { MAX_ALERTS, normaliseTime, parseAlert, parseAlerts } from '../../src/core/parse.ts';
+import { sealAlert } from '../../../src/core/alert/alert.ts';
+import { MAX_ALERTS, normaliseTime, parseAlert, parseAlerts } from '../../../src/core/alert/parse.ts';
 
 const GOOD = { rule: 'R', priority: 'Error', time: '2026-01-31T12:00:00.5Z' };
 const text = (parts: Record<string, unknown> = {}) => JSON.stringify({ ...GOOD, ...parts });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { elementSpans, innerObjectSpan, memberSpans, nestingDepth, valueSpans } from '../../src/core/scan.ts';
+import {
+  elementSpans,
+  innerObjectSpan,
+  memberSpans,
+  nestingDepth,
+  valueSpans,
+} from '../../../src/core/alert/scan.ts';
 
 const members = (text: string) =>
   memberSpans(text).map(({ key, start, end }) => [key, text.slice(start, end)]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { decodeAlert, encodeInto, newUuid, outputField, sealAlert } from '../../src/core/alert.ts';
-import { alertOf } from '../support/alerts.ts';
-import { draftOf } from '../support/drafts.ts';
+import { decodeAlert, encodeInto, newUuid, outputField, sealAlert } from '../../../src/core/alert/alert.ts';
+import { alertOf } from '../../support/alerts.ts';
+import { draftOf } from '../../support/drafts.ts';
 
 const NANOS = '{"evt.time":1743606903434319636,"r":12.50,"l":[1.0,{"n":9007199254740993}],"proc.name":"sh"}';
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { deepFreeze, isRawNumber, type JsonObject, parseExact, toText } from '../../src/core/json.ts';
+import {
+  deepFreeze,
+  isRawNumber,
+  type JsonObject,
+  parseExact,
+  toText,
+} from '../../../src/core/alert/json.ts';
 
 describe('parseExact', () => {
   it.each([
