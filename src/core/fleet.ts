@@ -99,11 +99,11 @@ export class Fleet {
     const chosen = id === undefined ? [...this.#members.values()] : [this.#member(id)];
     return Promise.all(
       chosen.map(async ({ instance, worker }) => {
-        const startedAt = this.#options.clock.now();
+        const startedAt = this.#options.clock.monotonic();
         const outcome = (error?: unknown): TestOutcome => ({
           output: instance.id,
           ok: error === undefined,
-          durationMs: this.#options.clock.now() - startedAt,
+          durationMs: Math.round(this.#options.clock.monotonic() - startedAt),
           ...(error !== undefined && { error: (error as Error).message }),
         });
         return worker.sendNow(alert, signal).then(() => outcome(), outcome);

@@ -72,6 +72,20 @@ describe('a fleet', () => {
     expect(observer.of('skipped').reduce((sum, [, count]) => sum + (count as number), 0)).toBe(2);
   });
 
+  it('times a test by a clock that nobody sets', async () => {
+    let [now, monotonic] = [HOUR_MS, 0];
+    const open = async () =>
+      new FarEnd(() => {
+        now = 0;
+        monotonic = 7.4;
+      });
+    const { fleet } = emptyFleet(open, { ...realClock, now: () => now, monotonic: () => monotonic });
+    await fleet.reconcile([instanceOf()], 0);
+    await expect.poll(() => fleet.status()[0]!.state).toBe('running');
+    const outcome = await fleet.test(alert('Test rule'), undefined, new AbortController().signal);
+    expect(outcome).toEqual([{ output: 'fake.one', ok: true, durationMs: 7 }]);
+  });
+
   it('has nobody to send a test to under a name that it does not know', async () => {
     const { fleet } = await fleetOf({}, '');
     const send = (id?: string) => fleet.test(alert('Test rule'), id, new AbortController().signal);
