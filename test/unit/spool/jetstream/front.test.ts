@@ -1,12 +1,12 @@
 import { expect, test, vi } from 'vitest';
-import type { Alert } from '../../../src/core/alert/alert.ts';
-import { SpoolFullError } from '../../../src/core/spool/contract.ts';
-import { Front } from '../../../src/core/spool/jetstream/front.ts';
-import type { Session } from '../../../src/core/spool/jetstream/link.ts';
-import { Publisher } from '../../../src/core/spool/jetstream/publisher.ts';
-import { openSpool } from '../../../src/core/spool/open.ts';
-import { recordingLogger } from '../../support/logger.ts';
-import { numbered, numberedTo, realClock, SPOOL } from '../../support/spool.ts';
+import type { Alert } from '../../../../src/core/alert/alert.ts';
+import { SpoolFullError } from '../../../../src/core/spool/contract.ts';
+import { Front } from '../../../../src/core/spool/jetstream/front.ts';
+import type { Session } from '../../../../src/core/spool/jetstream/link.ts';
+import { Publisher } from '../../../../src/core/spool/jetstream/publisher.ts';
+import { openSpool } from '../../../../src/core/spool/open.ts';
+import { recordingLogger } from '../../../support/logger.ts';
+import { numbered, numberedTo, realClock, SPOOL } from '../../../support/spool.ts';
 
 type Callback = (error: null, message: { subject: string; data: Uint8Array; string(): string }) => void;
 
