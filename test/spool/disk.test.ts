@@ -8,7 +8,7 @@ import { SpoolFaultError } from '../../src/core/spool/contract.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
 import { drain, logged, numbered, numberedTo, pullAll, realClock, SPOOL } from '../support/spool.ts';
-import { expectTooLargeRefused, runSpoolSuite } from './suite.ts';
+import { expectTooLargeRefused, runSpoolSuite } from './suite/suite.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'spool-'));
 let folders = 0;

@@ -5,7 +5,7 @@ import { missingNats, type NatsServer, startNats } from '../support/services/nat
 import { type NatsCluster, startNatsCluster } from '../support/services/nats-cluster.ts';
 import { describeWith } from '../support/services/need.ts';
 import { drain, numbered, numberOf } from '../support/spool.ts';
-import { runSpoolSuite } from './suite.ts';
+import { runSpoolSuite } from './suite/suite.ts';
 
 const folders = new Folders();
 afterAll(() => folders.remove());

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openSpool } from '../../src/core/spool/open.ts';
 import { recordingLogger } from '../support/logger.ts';
 import { numbered, realClock, SPOOL } from '../support/spool.ts';
-import { expectTooLargeRefused, runSpoolSuite } from './suite.ts';
+import { expectTooLargeRefused, runSpoolSuite } from './suite/suite.ts';
 
 runSpoolSuite('memory', (overrides, clock) =>
   openSpool(

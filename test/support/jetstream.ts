@@ -8,7 +8,7 @@ import type { JetStreamConfig, SpoolConfig } from '../../src/core/config/types.t
 import type { Logger } from '../../src/core/contract.ts';
 import type { Spool } from '../../src/core/spool/contract.ts';
 import { openSpool } from '../../src/core/spool/open.ts';
-import type { Place } from '../spool/suite.ts';
+import type { Place } from '../spool/suite/rig.ts';
 import { recordingLogger } from './logger.ts';
 import { SPOOL } from './spool.ts';
 
