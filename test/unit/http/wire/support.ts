@@ -2,10 +2,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
+import { afterEach } from 'vitest';
 import type { AnswerHandler, Controller } from '../../../../src/core/http/wire/connection.ts';
 import { WirePool, type WirePoolOptions } from '../../../../src/core/http/wire/pool.ts';
 import type { WireRequest } from '../../../../src/core/http/wire/request.ts';
-import { Watched } from '../../../support/raw-server.ts';
+import { RawServer, Watched } from '../../../support/raw-server.ts';
 
 export class Recorder extends Watched implements AnswerHandler {
   status = 0;
@@ -103,4 +104,26 @@ export function dispatch(pool: WirePool, path = '/', over: Partial<WireRequest> 
   const recorder = new Recorder();
   pool.dispatch({ method: 'POST', path, headers: [], body: 'x', ...over }, recorder);
   return recorder;
+}
+
+/** Opens far ends and pools that go with the test. */
+export function farEnds() {
+  const far: RawServer[] = [];
+  const pools: WirePool[] = [];
+  afterEach(async () => {
+    for (const pool of pools.splice(0)) pool.destroy();
+    await Promise.all(far.splice(0).map(one => one.close()));
+  });
+  return {
+    async farEnd(...options: Parameters<typeof RawServer.listen>): Promise<RawServer> {
+      const one = await RawServer.listen(...options);
+      far.push(one);
+      return one;
+    },
+    pooled(...options: Parameters<typeof poolTo>): WirePool {
+      const pool = poolTo(...options);
+      pools.push(pool);
+      return pool;
+    },
+  };
 }
