@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { outputs } from '../../src/outputs/index.ts';
 import { until } from '../e2e/support.ts';
+import { runProgram } from '../support/run-program.ts';
 import {
   CHART,
   chartArguments,
@@ -14,7 +15,6 @@ import {
   missingHelm,
   parseManifests,
   renderSet,
-  runProgram,
   valueSets,
   valuesFile,
   workloadOf,

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runProgram } from '../support/services/helm.ts';
+import { runProgram } from '../support/run-program.ts';
 
 test('`npm start` before `npm ci` says what is missing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tiercel-clone-'));

@@ -1,9 +1,9 @@
 /** Helm and kubeconform as the tests of the chart use them. */
-import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
+import { type Outcome, runProgram } from '../run-program.ts';
 import { cacheFolder } from './process.ts';
 
 /** The versions that scripts/services.sh builds. */
@@ -40,32 +40,6 @@ export const valueSets: readonly string[] = readdirSync(join(CHART, 'ci'))
 
 export function valuesFile(set: string): string {
   return join(CHART, 'ci', `${set}-values.yaml`);
-}
-
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs a program to its end, whatever its exit code. */
-export function runProgram(
-  command: string,
-  args: readonly string[],
-  options: { input?: string; env?: Record<string, string> } = {},
-): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(
-      command,
-      args,
-      { maxBuffer: 64 << 20, env: { ...process.env, ...options.env } },
-      (error, stdout, stderr) => {
-        if (error && typeof error.code !== 'number') reject(error);
-        else resolve({ code: (error?.code as number | undefined) ?? 0, stdout, stderr });
-      },
-    );
-    child.stdin?.end(options.input);
-  });
 }
 
 /** Runs Helm; with a `kubeconfig` against that cluster. */
