@@ -19,7 +19,7 @@ export interface Link {
 const OPEN_MS = 10_000;
 
 /** Reconnecting takes no timer of its own: the core tries again, with growing pauses, and that opens a connection. */
-export class LinkKeeper<L extends Link> implements Links<L> {
+export class LinkKeeper<L extends Link> {
   readonly #open: (signal: AbortSignal) => Promise<L>;
   #closed = false;
   #opening: Promise<L> | undefined;
@@ -99,11 +99,6 @@ export class LinkKeeper<L extends Link> implements Links<L> {
   }
 }
 
-/** What lends the kept link out, as LinkKeeper does. */
-export interface Links<L> {
-  use<T>(work: (link: L) => Promise<T>, signal: Cancellation): Promise<T>;
-}
-
 /** Tells what became of an item, by its place: a failure, or nothing when the far side has accepted it. */
 export type Tell = (index: number, failure?: RetriableError | PermanentError) => void;
 
@@ -113,8 +108,8 @@ export type Tell = (index: number, failure?: RetriableError | PermanentError) =>
  * @param send tells of each item as soon as its outcome is known
  * @returns what failed, by its place, for `settle`
  */
-export async function sendAll<L>(
-  links: Links<L>,
+export async function sendAll<L extends Link>(
+  links: LinkKeeper<L>,
   count: number,
   send: (link: L, tell: Tell) => Promise<unknown>,
   signal: Cancellation,
@@ -139,8 +134,8 @@ export async function sendAll<L>(
  * Sends items side by side, as `sendAll` does.
  * @param send resolves once the far side has accepted the item; fails in our terms
  */
-export function sendEach<L, T>(
-  links: Links<L>,
+export function sendEach<L extends Link, T>(
+  links: LinkKeeper<L>,
   items: readonly T[],
   send: (link: L, item: T) => Promise<void>,
   signal: Cancellation,
