@@ -19,7 +19,7 @@ export interface Link {
 const OPEN_MS = 10_000;
 
 /** Reconnecting takes no timer of its own: the core tries again, with growing pauses, and that opens a connection. */
-export class LinkKeeper<L extends Link> {
+export class LinkKeeper<L extends Link> implements Links<L> {
   readonly #open: (signal: AbortSignal) => Promise<L>;
   #closed = false;
   #opening: Promise<L> | undefined;
@@ -99,6 +99,11 @@ export class LinkKeeper<L extends Link> {
   }
 }
 
+/** What lends the kept link out, as LinkKeeper does. */
+export interface Links<L> {
+  use<T>(work: (link: L) => Promise<T>, signal: Cancellation): Promise<T>;
+}
+
 /** Tells what became of an item, by its place: a failure, or nothing when the far side has accepted it. */
 export type Tell = (index: number, failure?: RetriableError | PermanentError) => void;
 
@@ -106,13 +111,16 @@ export type Tell = (index: number, failure?: RetriableError | PermanentError) =>
  * Sends a batch over the kept link. What was accepted before the try ended counts, whatever becomes of the rest: sent
  * again with it, it would arrive at every try of a batch that takes longer than one.
  * @param send tells of each item as soon as its outcome is known
+ * @param allWhenLost when the connection is lost, what was accepted goes again too: a server that ends may lose what it
+ *   has just accepted
  * @returns what failed, by its place, for `settle`
  */
-export async function sendAll<L extends Link>(
-  links: LinkKeeper<L>,
+export async function sendAll<L>(
+  links: Links<L>,
   count: number,
   send: (link: L, tell: Tell) => Promise<unknown>,
   signal: Cancellation,
+  { allWhenLost = false } = {},
 ): Promise<Map<number, RetriableError | PermanentError>> {
   const failed = new Map<number, RetriableError | PermanentError>();
   const waiting = new Set(Array(count).keys());
@@ -125,7 +133,8 @@ export async function sendAll<L extends Link>(
   try {
     await links.use(link => send(link, tell), signal);
   } catch (error) {
-    for (const index of waiting) failed.set(index, error as RetriableError);
+    const again = allWhenLost && !signal.aborted ? Array(count).keys() : waiting;
+    for (const index of again) failed.set(index, error as RetriableError);
   }
   return failed;
 }
@@ -134,8 +143,8 @@ export async function sendAll<L extends Link>(
  * Sends items side by side, as `sendAll` does.
  * @param send resolves once the far side has accepted the item; fails in our terms
  */
-export function sendEach<L extends Link, T>(
-  links: LinkKeeper<L>,
+export function sendEach<L, T>(
+  links: Links<L>,
   items: readonly T[],
   send: (link: L, item: T) => Promise<void>,
   signal: Cancellation,

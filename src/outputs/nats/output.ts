@@ -3,9 +3,10 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type * as JetStream from '@nats-io/jetstream';
 import type * as Nats from '@nats-io/transport-node';
 import type { Alert, Cancellation, Host, Output, SendContext, TlsSettings } from '../../core/contract.ts';
-import { type PermanentError, RetriableError } from '../../core/errors.ts';
+import { RetriableError } from '../../core/errors.ts';
 import { connectNats } from '../../core/nats/connect.ts';
 import { notAgreed, toDenied, toFailure } from '../../core/nats/failures.ts';
+import { type Links, sendAll, type Tell } from '../_kit/link.ts';
 import { settle } from '../_kit/settle.ts';
 import { toSubject } from '../_kit/subject.ts';
 import { toTlsOptions } from '../_kit/tls.ts';
@@ -32,9 +33,10 @@ export interface NatsPackages {
 /** How long a stream may take to acknowledge, in milliseconds. */
 const ACK_MS = 10_000;
 
-type Failures = Map<number, RetriableError | PermanentError>;
+/** So much is published before the server is asked what it has: what it has answered for is not sent again. */
+const PORTION_BYTES = 64 * 1024;
 
-export class NatsOutput implements Output {
+export class NatsOutput implements Output, Links<Nats.NatsConnection> {
   readonly #packages: NatsPackages;
   readonly #config: NatsConfig;
   readonly #host: Host;
@@ -50,12 +52,18 @@ export class NatsOutput implements Output {
 
   async send(alerts: readonly Alert[], { signal }: SendContext): Promise<void> {
     const publish = this.#config.jetstream ? this.#store : this.#publish;
-    const failed = await this.#use(connection => publish.call(this, connection, alerts), signal);
+    const failed = await sendAll(
+      this,
+      alerts.length,
+      (connection, tell) => publish.call(this, connection, alerts, tell),
+      signal,
+      { allWhenLost: true },
+    );
     settle(alerts.length, failed);
   }
 
   async probe(signal: Cancellation): Promise<void> {
-    await this.#use(async connection => {
+    await this.use(async connection => {
       await connection.flush();
       if (this.#config.jetstream && !connection.info?.jetstream) {
         throw new RetriableError('the server runs without JetStream', { reason: 'server_error' });
@@ -67,7 +75,8 @@ export class NatsOutput implements Output {
     return this.#link.close();
   }
 
-  async #use<T>(work: (connection: Nats.NatsConnection) => Promise<T>, signal: Cancellation): Promise<T> {
+  /** @throws RetriableError | PermanentError */
+  async use<T>(work: (connection: Nats.NatsConnection) => Promise<T>, signal: Cancellation): Promise<T> {
     try {
       return await this.#link.use(work, signal);
     } catch (error) {
@@ -76,51 +85,66 @@ export class NatsOutput implements Output {
   }
 
   /**
-   * Publishes without waiting, then asks for one sign of life: the server answers in order, so its answer says that it
-   * has everything. Nothing may be awaited between the first publish and the flush, see NatsLink.
+   * Publishes without waiting, and asks for a sign of life behind each portion: the server answers in order, so its answer
+   * says that it has everything before. Nothing may be awaited between the first publish and the last flush, see NatsLink.
    */
-  async #publish(connection: Nats.NatsConnection, alerts: readonly Alert[]): Promise<Failures> {
-    const failed: Failures = new Map();
+  async #publish(connection: Nats.NatsConnection, alerts: readonly Alert[], tell: Tell): Promise<void> {
     const denied = new Set<string>();
     const stopWatching = this.#link.watchDenied(subject => denied.add(subject));
-    try {
-      const subjects = alerts.map(alert => toSubject(this.#config.subjecttemplate, alert));
-      alerts.forEach((alert, index) => {
-        try {
-          connection.publish(subjects[index]!, alert.bytes);
-        } catch (error) {
-          failed.set(index, toFailure(error));
-        }
-      });
+    const answered: Promise<void>[] = [];
+    let portion: { index: number; subject: string }[] = [];
+    let bytes = 0;
+    const flush = async () => {
+      const published = portion;
+      portion = [];
+      bytes = 0;
       await connection.flush();
       // Refusals arrive before the answer, but reach the watcher some microtasks later.
       await setImmediate();
-      subjects.forEach((subject, index) => {
-        if (denied.has(subject)) failed.set(index, toDenied(subject));
+      for (const { index, subject } of published) {
+        tell(index, denied.has(subject) ? toDenied(subject) : undefined);
+      }
+    };
+    try {
+      alerts.forEach((alert, index) => {
+        const subject = toSubject(this.#config.subjecttemplate, alert);
+        try {
+          connection.publish(subject, alert.bytes);
+          portion.push({ index, subject });
+          bytes += alert.bytes.length;
+          if (bytes >= PORTION_BYTES) answered.push(flush());
+        } catch (error) {
+          tell(index, toFailure(error));
+        }
       });
+      answered.push(flush());
+      await Promise.all(answered);
     } finally {
       stopWatching();
     }
-    return failed;
   }
 
   /** Publishes to a stream, which acknowledges each alert and drops the ones it has seen by their id. */
-  async #store(connection: Nats.NatsConnection, alerts: readonly Alert[]): Promise<Failures> {
-    const failed: Failures = new Map();
+  async #store(connection: Nats.NatsConnection, alerts: readonly Alert[], tell: Tell): Promise<void> {
     const stream = this.#packages.jetstream.jetstream(connection, { timeout: ACK_MS });
     const expect = this.#config.stream ? { streamName: this.#config.stream } : {};
-    const publish = async (alert: Alert) => {
-      const subject = toSubject(this.#config.subjecttemplate, alert);
-      const { seq } = await stream.publish(subject, alert.bytes, { msgID: alert.uuid, expect });
-      if (!seq) throw notAgreed();
+    let isSilent = false;
+    const publish = async (alert: Alert, index: number) => {
+      try {
+        const subject = toSubject(this.#config.subjecttemplate, alert);
+        const { seq } = await stream.publish(subject, alert.bytes, { msgID: alert.uuid, expect });
+        if (!seq) throw notAgreed();
+        tell(index);
+      } catch (error) {
+        const failure = toFailure(error);
+        if (failure.reason === 'network') throw failure;
+        isSilent ||= failure.reason === 'timeout';
+        tell(index, failure);
+      }
     };
-    const results = await Promise.allSettled(alerts.map(publish));
-    results.forEach((result, index) => {
-      if (result.status === 'rejected') failed.set(index, toFailure(result.reason));
-    });
+    await Promise.all(alerts.map(publish));
     // Either the stream is silent or the whole server hangs: nothing more is written to one that does not answer this.
-    if ([...failed.values()].some(({ reason }) => reason === 'timeout')) await connection.flush();
-    return failed;
+    if (isSilent) await connection.flush();
   }
 
   #connect(): Promise<Nats.NatsConnection> {

@@ -18,7 +18,7 @@ const INFO = {
 };
 const PUBLISHED = /^H?PUB (\S+) (?:(\S+) )??(?:(\d+) )?(\d+)$/;
 
-/** @param answer what a request to the subject is answered; undefined: nothing */
+/** @param answer is told of what is published; what a request to the subject is answered, undefined: nothing */
 export async function startRawNats(
   answer: (subject: string, body: Buffer) => Uint8Array | undefined = () => undefined,
 ): Promise<RawNats> {
@@ -45,8 +45,8 @@ export async function startRawNats(
         const [verb, name, sid] = line.split(' ');
         if (verb === 'PING') socket.write('PONG\r\n');
         else if (verb === 'SUB') subscribed.set(name!, sid!);
-        const answered = subject !== undefined && reply !== undefined ? answer(subject, body) : undefined;
-        if (answered) respond(reply!, answered);
+        const answered = subject === undefined ? undefined : answer(subject, body);
+        if (answered && reply !== undefined) respond(reply, answered);
       }
     });
     socket.write(`INFO ${JSON.stringify(INFO)}\r\n`);

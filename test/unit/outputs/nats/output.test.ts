@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Output } from '../../../../src/core/contract.ts';
+import type { PartialError } from '../../../../src/core/errors.ts';
 import nats from '../../../../src/outputs/nats/index.ts';
 import { falcoAlerts } from '../../../support/services/alerts.ts';
 import { failureOf, openOutput, trySend } from '../../../support/services/drive.ts';
@@ -39,6 +40,39 @@ test('a server that reads no more is left with the try, however much is still to
   await expect.poll(again, { timeout: 10_000 }).toBe('sent');
   expect(server.sockets).toHaveLength(2);
 }, 20_000);
+
+test.each([false, true])(
+  'what the server has answered for before the try ended is not sent again (jetstream: %s)',
+  async jetstream => {
+    let published = 0;
+    const server = await raw(() => {
+      if (++published > 6) server.sockets[0]!.pause();
+      return published > 6 ? undefined : Buffer.from(JSON.stringify({ stream: 'S', seq: published }));
+    });
+    const sender = await output(server, { jetstream });
+    const large = falcoAlerts(12, { padding: 'x'.repeat(40_000) });
+    const { failed } = (await failureOf(trySend(sender, large, 1_000))) as PartialError;
+    const places = [...failed.keys()];
+    expect(places).not.toContain(5);
+    expect(places).toEqual([...large.keys()].slice(-places.length));
+    expect(failed.get(11)).toMatchObject({ name: 'RetriableError', reason: 'timeout' });
+  },
+);
+
+test.each([false, true])(
+  'a batch that ends with the connection goes out again as a whole: a server that ends may lose what it has answered for (jetstream: %s)',
+  async jetstream => {
+    let published = 0;
+    const server = await raw(() => {
+      if (++published > 6) server.sockets[0]!.destroy();
+      return published > 6 ? undefined : Buffer.from(JSON.stringify({ stream: 'S', seq: published }));
+    });
+    const sender = await output(server, { jetstream });
+    const large = falcoAlerts(12, { padding: 'x'.repeat(40_000) });
+    const failure = await failureOf(trySend(sender, large));
+    expect(failure).toMatchObject({ name: 'RetriableError', reason: 'network' });
+  },
+);
 
 test('a batch that JetStream does not acknowledge goes on until the server answers, or is left', async () => {
   const server = await raw();
