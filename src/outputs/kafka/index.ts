@@ -77,8 +77,9 @@ export default defineOutput({
     return problems;
   },
   // A broker refuses over 1 MiB in one partition by default. One request at a time keeps the order; while one is on its
-  // way the next batch grows. A request costs some 250 µs of CPU time whatever it carries, hence the wait.
-  batch: { items: 1000, bytes: 768 * 1024, waitMs: 50 },
+  // way the next batch grows. Where alerts are few a request costs up to a millisecond of CPU time whatever it carries, as
+  // its code is cold by then: hence the wait. falcosidekick's client waits a second, or for a hundred alerts.
+  batch: { items: 1000, bytes: 768 * 1024, waitMs: 100 },
   concurrency: 1,
   async open(config, host) {
     const mended = [mendRequestQueue(), mendFrames(), mendAnswers()];
