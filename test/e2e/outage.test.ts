@@ -85,3 +85,17 @@ test('no request starts inside a pause that the far side asked for', async () =>
   expect(early).toEqual([]);
   expect(load.acknowledged.size).toBe(1_000);
 }, 60_000);
+
+test('an endpoint that handles one request after the other is not sent more than it can answer in time', async () => {
+  const { bad, daemon } = await scene();
+  let queue = Promise.resolve();
+  bad.behaviour = (_request, response) => {
+    // Also what nobody waits for any more.
+    queue = queue.then(() => sleep(40)).then(() => void response.end('ok'));
+  };
+  const load = new Load(daemon.url);
+  cleanups.push(() => load.close());
+  await load.run(300, 1_000);
+  await until('all have arrived', () => bad.received.size === 300, 60_000);
+  expect(bad.requests).toBeLessThanOrEqual(330);
+}, 90_000);

@@ -307,6 +307,7 @@ describe('what is read at a scrape', () => {
     breaker: 'open',
     depth: 12,
     inFlight: 1,
+    window: 64,
     waiting: 3,
     oldestAt: 4000,
     deadLetters: 2,

@@ -24,7 +24,7 @@ import { jetStreamShape } from './jetstream.ts';
 /** How alerts are delivered: for all outputs at the top, for one output in its own section. */
 export const deliveryShape = {
   timeout: wait('Longest time for one try.', '10s'),
-  concurrency: integer('Sends in flight at once; 0: as many as the output says, 64 for most.', 0, {
+  concurrency: integer('Most sends in flight at once; 0: as many as the output says, 64 for most.', 0, {
     max: 10_000,
   }),
   from: oneOf('Where an output that was not there before starts in the log.', ['now', 'beginning'], 'now'),
@@ -186,7 +186,7 @@ const tlsShape = {
   mutualtls: flag('Shows the client certificate of `mutualtlsclient` or `mutualtlsfilespath`.'),
   maxconcurrentrequests: withoutDefault(
     integer(
-      "Sends in flight at once; 0: 256; left out: as `delivery.concurrency` says, for which this is falcosidekick's name.",
+      "Most sends in flight at once; 0: 256; left out: as `delivery.concurrency` says, for which this is falcosidekick's name.",
       0,
       { max: 65_535 },
     ),

@@ -31,10 +31,14 @@ export class Batcher {
     this.#bytes += delivery.alert.byteLength;
   }
 
-  /** Milliseconds until what is gathered has to go; 0: it goes now; undefined: there is nothing. */
-  dueInMs(now: number): number | undefined {
+  /**
+   * Milliseconds until what is gathered has to go; 0: it goes now; undefined: there is nothing.
+   * @param most alerts that may go together now
+   */
+  dueInMs(now: number, most: number): number | undefined {
     if (this.#gathered.length === 0) return undefined;
-    if (this.#gathered.length >= this.#limits.items || this.#bytes >= this.#limits.bytes) return 0;
+    if (this.#gathered.length >= Math.min(most, this.#limits.items)) return 0;
+    if (this.#bytes >= this.#limits.bytes) return 0;
     return Math.max(0, this.#since + this.#limits.waitMs - now);
   }
 

@@ -31,6 +31,8 @@ export interface OutputStatus {
   /** Alerts in the log that are not settled. */
   depth: number;
   inFlight: number;
+  /** Most alerts that may be on their way at once: it goes by how the far side answers. */
+  window: number;
   /** Waiting for a retry. */
   waiting: number;
   oldestAt?: number;

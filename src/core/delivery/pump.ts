@@ -10,12 +10,13 @@ import type { Delivery, RateLimiter } from '../spool/contract.ts';
 import { Alarm } from './alarm.ts';
 import { Batcher } from './batch.ts';
 import { Breaker } from './breaker.ts';
+import { CongestionWindow } from './congestion.ts';
 import type { BreakerState, OutputStatus } from './contract.ts';
 import { DefectError, type Failure, sharedErrors, toFailure } from './failure.ts';
 import { Intake } from './intake.ts';
 import { type DeliveryLimits, limitsOf, MAX_BURYING } from './limits.ts';
 import type { OutputWorkerOptions } from './options.ts';
-import { TokenBucket } from './rate-limit.ts';
+import { rateLimiterOf } from './rate-limit.ts';
 import { Replay, type Replayable, Replayed } from './replay.ts';
 import { Settlement } from './settlement.ts';
 import { Tries, Try } from './tries.ts';
@@ -24,6 +25,7 @@ import { Tries, Try } from './tries.ts';
 export class Pump {
   readonly breaker: Breaker;
   readonly settlement: Settlement;
+  readonly window: CongestionWindow;
   readonly #options: OutputWorkerOptions;
   readonly #limits: DeliveryLimits;
   readonly #bucket: RateLimiter | undefined;
@@ -43,8 +45,9 @@ export class Pump {
     const { delivery } = instance;
     this.#options = options;
     this.#limits = limitsOf(delivery);
+    this.window = new CongestionWindow({ ...this.#limits, timeoutMs: delivery.timeoutMs });
     this.breaker = new Breaker({ ...delivery.breaker, minMs: delivery.retry.minMs });
-    this.#bucket = this.#limit();
+    this.#bucket = rateLimiterOf(options, () => this.pump());
     this.#batcher = new Batcher(delivery.batch);
     this.#tries = new Tries(delivery.timeoutMs, clock, one => this.#timedOut(one));
     this.settlement = new Settlement({
@@ -152,7 +155,8 @@ export class Pump {
   /** Starts one try. False when there is nothing to start now. */
   #startNext(output: Output): boolean {
     const now = this.#options.clock.monotonic();
-    const { concurrency, batchItems, gathered, inHandBytes } = this.#limits;
+    const { gathered, inHandBytes } = this.#limits;
+    const { concurrency, batchItems } = this.window;
     if (this.#tries.size >= concurrency || this.settlement.burying >= MAX_BURYING) return false;
     const room = this.breaker.room(now);
     this.#breakerMoved();
@@ -160,10 +164,11 @@ export class Pump {
     if (slots <= 0) return this.#wakeAt(this.breaker.pausedUntil);
     const allowed = this.#bucket?.available(now) ?? Number.POSITIVE_INFINITY;
     if (allowed < 1) return this.#wakeAt(now + this.#bucket!.waitMs(now));
+    const together = Math.min(allowed, batchItems);
 
     if (this.settlement.held > 0) {
       if (now < this.settlement.heldUntil) return this.#wakeAt(this.settlement.heldUntil);
-      return this.#send(output, this.settlement.takeHeld(Math.min(allowed, batchItems)), now);
+      return this.#send(output, this.settlement.takeHeld(together), now);
     }
     const isProbe = this.breaker.state === 'half-open';
     const most = isProbe ? 1 : Math.min(slots * batchItems, allowed, gathered);
@@ -173,8 +178,8 @@ export class Pump {
       if (isProbe) this.#intake.gatherProbe(now);
       else this.#intake.gather(want, bytes, now);
     }
-    const dueInMs = this.#batcher.dueInMs(now);
-    if (dueInMs === 0) return this.#send(output, this.#batcher.shift(allowed, now), now);
+    const dueInMs = this.#batcher.dueInMs(now, batchItems);
+    if (dueInMs === 0) return this.#send(output, this.#batcher.shift(together, now), now);
     this.#intake.listen(most - this.#batcher.size, inHandBytes - this.#bytesInHand, now);
     this.#wakeAt(this.#intake.blockedUntil(now));
     return this.#wakeAt(dueInMs === undefined ? undefined : now + dueInMs);
@@ -194,6 +199,7 @@ export class Pump {
     this.#bucket?.take(deliveries.length);
     const one = new Try(deliveries, this.settlement.attemptTold(deliveries[0]!), now, this.breaker.start());
     this.#tries.add(one);
+    one.fills = this.#tries.size >= this.window.concurrency;
     let sent: Promise<void>;
     try {
       sent = Promise.resolve(
@@ -235,12 +241,14 @@ export class Pump {
     const now = this.#options.clock.monotonic();
     if (error === undefined) {
       this.breaker.answered(one.probe);
+      this.window.accepted(one, now);
       this.settlement.accepted(one.deliveries, now - one.startedAt);
     } else if (error instanceof PartialError) {
       this.#partly(one, error, now);
     } else {
       const failure = this.settlement.note(error);
       this.#options.observer.tried(one.deliveries.length, now - one.startedAt, failure.reason);
+      if (failure.reason === 'timeout') this.window.timedOut(one, now);
       this.#judgeFarSide(one, failure, now);
       if (failure instanceof PermanentError && one.deliveries.length > 1) {
         this.settlement.separate(one.deliveries);
@@ -264,6 +272,7 @@ export class Pump {
       if (!cause) return;
       const failure = this.settlement.note(cause);
       first ??= failure;
+      if (failure.reason === 'timeout') this.window.timedOut(one, now);
       this.#options.observer.tried(1, now - one.startedAt, failure.reason);
       if (failure instanceof PermanentError && shared.has(cause)) this.settlement.separate([delivery]);
       else this.settlement.unaccepted([delivery], failure, this.state);
@@ -297,14 +306,6 @@ export class Pump {
     // Who was asked to wait has the time of that; sooner, an alert that is always asked to would make the next pause.
     if (!this.breaker.asked) this.#intake.hasten();
     this.settlement.log.recovered();
-  }
-
-  #limit(): RateLimiter | undefined {
-    const { instance, clock, sharedLimit } = this.#options;
-    const { rateLimit } = instance.delivery;
-    if (rateLimit.perSecond <= 0) return undefined;
-    const shared = rateLimit.shared ? sharedLimit?.(() => this.pump()) : undefined;
-    return shared ?? new TokenBucket(rateLimit, clock.monotonic());
   }
 
   get #busy(): boolean {

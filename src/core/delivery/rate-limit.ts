@@ -1,3 +1,6 @@
+import type { RateLimiter } from '../spool/contract.ts';
+import type { OutputWorkerOptions } from './options.ts';
+
 /** A token bucket: so many alerts a second on average, so many at once. Pure: time comes in. */
 export class TokenBucket {
   readonly #perMs: number;
@@ -31,4 +34,18 @@ export class TokenBucket {
   waitMs(now: number): number {
     return this.available(now) >= 1 ? 0 : Math.ceil((1 - this.#tokens) / this.#perMs);
   }
+}
+
+/**
+ * The limiter that an output's settings ask for, undefined for none.
+ * @param ready called when one that is shared between processes has room again
+ */
+export function rateLimiterOf(
+  { instance, clock, sharedLimit }: Pick<OutputWorkerOptions, 'instance' | 'clock' | 'sharedLimit'>,
+  ready: () => void,
+): RateLimiter | undefined {
+  const { rateLimit } = instance.delivery;
+  if (rateLimit.perSecond <= 0) return undefined;
+  const shared = rateLimit.shared ? sharedLimit?.(ready) : undefined;
+  return shared ?? new TokenBucket(rateLimit, clock.monotonic());
 }

@@ -18,6 +18,8 @@ export class Try implements SendContext, Cancellation {
   readonly bytes: number;
   /** Its place among the output's tries. */
   number = 0;
+  /** Whether no other might start beside it. */
+  fills = false;
   /** Its outcome is known (or given up): whatever comes later is ignored. */
   ended = false;
   aborted = false;

@@ -92,7 +92,7 @@ export class OutputWorker {
   status(): OutputStatus {
     const { instance, consumer, deadLetters, clock } = this.#options;
     const stats = consumer.stats();
-    const { replay, breaker, settlement } = this.#pump;
+    const { replay, breaker, settlement, window } = this.#pump;
     const { pausedUntil } = breaker;
     const clockZero = clock.now() - clock.monotonic();
     return {
@@ -103,6 +103,7 @@ export class OutputWorker {
       pausedUntil: pausedUntil === undefined ? undefined : Math.round(clockZero + pausedUntil),
       depth: stats.depth,
       inFlight: Math.max(0, stats.inFlight - settlement.held),
+      window: window.size,
       waiting: stats.waiting + settlement.held + (replay?.waiting ?? 0),
       oldestAt: stats.oldestAt,
       deadLetters: deadLetters?.count(this.#id) ?? 0,

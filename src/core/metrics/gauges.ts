@@ -28,6 +28,7 @@ const OUTPUT_GAUGES: readonly OutputGauge[] = [
     (status, now) => age(status.oldestAt, now),
   ],
   ['in_flight', 'Alerts being sent.', status => status.inFlight],
+  ['window', 'Alerts that may be on their way at once.', status => status.window],
   ['retry_waiting', 'Alerts waiting to be tried again.', status => status.waiting],
   ['dead_letters', 'Alerts kept as dead letters.', status => status.deadLetters],
   [

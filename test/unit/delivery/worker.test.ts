@@ -38,6 +38,9 @@ describe('delivery', () => {
     const far = new FarEnd(() => new Promise(resolve => setTimeout(resolve, 100)));
     const { worker, append } = makeWorker(far, { concurrency: 64 });
     worker.start();
+    await append(...names(200));
+    await pass(2000);
+    far.accepted.splice(0);
     await append(...names(20, 'x'.repeat(4 * 2 ** 20)));
     await pass(50);
     expect(far.inFlight).toBe(8);
