@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import type { ServerTls } from './contract.ts';
+import { isPem } from './pem.ts';
 
 /** Access to one cluster. */
 export interface ClusterAccess {
@@ -150,6 +151,6 @@ function pemOf(from: Fields, key: string): string | undefined {
   const text = textOf(from, key);
   if (text === '') return undefined;
   const pem = Buffer.from(text, 'base64').toString();
-  if (!pem.includes('-----BEGIN ')) throw new Error(`\`${key}\` is not in PEM format`);
+  if (!isPem(pem)) throw new Error(`\`${key}\` is not in PEM format`);
   return pem;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { BatchLimits, OutputDefinition } from '../contract.ts';
 import { headerProblem, isConnectionHeader } from '../http/request-headers.ts';
 import type { TemplateConfig } from '../output-template.ts';
+import { isPem } from '../pem.ts';
 import type { Problems } from './problems.ts';
 import { readKeys } from './reader.ts';
 import { deliveryShape } from './schema.ts';
@@ -100,7 +101,15 @@ export function toConnection(
     const key =
       file === tls.ca || file === tls.cert || file === tls.key ? 'tls' : mutual ? 'mutualtls' : 'tlsclient';
     const at = ownKey ? locate(own.section, ownKey) : locate(section, key);
-    sources.read(file, [...path, ownKey ?? key], at, problems);
+    const text = sources.read(file, [...path, ownKey ?? key], at, problems);
+    if (text !== undefined && !isPem(text)) {
+      // No error: it may be right by the time that a connection is made.
+      problems.warning(
+        [...path, ownKey ?? key],
+        `${file} is not in PEM format; nothing is sent before it is`,
+        at,
+      );
+    }
   }
   return {
     // falcosidekick always checks the server where it shows a certificate of its own.

@@ -1,5 +1,6 @@
 /** From the global keys to the parts of the configuration, with what has to hold between keys. */
 import { placeOf } from '../http-server/target.ts';
+import { isPem } from '../pem.ts';
 import { type ClientTlsKeys, checkWaits, type DeliveryKeys } from './connection.ts';
 import { type JetStreamKeys, toJetStream } from './jetstream.ts';
 import type { Problems } from './problems.ts';
@@ -143,7 +144,7 @@ function toServerTls(
   for (const [key, file] of Object.entries(files)) {
     const at = locate(root, `tlsserver.${key}`);
     const text = sources.read(file, ['tlsserver', key], at, problems);
-    if (text !== undefined && !text.includes('-----BEGIN ')) {
+    if (text !== undefined && !isPem(text)) {
       problems.error(['tlsserver', key], `${file} is not in PEM format`, at);
     }
   }

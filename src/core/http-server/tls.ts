@@ -5,6 +5,7 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { ServerTlsConfig } from '../config/types.ts';
 import type { Logger } from '../contract.ts';
 import { fileTrouble } from '../file-trouble.ts';
+import { isPem } from '../pem.ts';
 
 /** What the TLS server is made of. */
 export type TlsFiles = Pick<SecureContextOptions, 'cert' | 'key' | 'ca' | 'minVersion'>;
@@ -38,8 +39,7 @@ function readPem(file: string, what: string): string {
   } catch (error) {
     throw new Error(`TLS: cannot read ${what}, ${file}: ${fileTrouble(error)}`, { cause: error });
   }
-  // OpenSSL takes an authority file without any certificate in silence, and then trusts nobody.
-  if (!text.includes('-----BEGIN ')) throw new Error(`TLS: ${what}, ${file}, is not in PEM format`);
+  if (!isPem(text)) throw new Error(`TLS: ${what}, ${file}, is not in PEM format`);
   return text;
 }
 

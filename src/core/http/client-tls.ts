@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { ServerTls, TlsSettings } from '../contract.ts';
+import { isPem } from '../pem.ts';
 import { trustedCertificates } from '../trust.ts';
 
 /**
@@ -30,8 +31,7 @@ function readPem(file: string, what: string): string {
     const { code } = error as NodeJS.ErrnoException;
     throw new Error(`the ${what} ${file} cannot be read (${code})`, { cause: error });
   }
-  // OpenSSL takes an authority file without any certificate in silence, and then trusts nobody.
-  if (!text.includes('-----BEGIN ')) throw new Error(`the ${what} ${file} is not in PEM format`);
+  if (!isPem(text)) throw new Error(`the ${what} ${file} is not in PEM format`);
   return text;
 }
 

@@ -19,7 +19,7 @@ const sources = {
   env: { SOC_WEBHOOK: 'https://a.example/1', PLATFORM_WEBHOOK: 'https://a.example/2', SIEM_TOKEN: 'token' },
   readFile(path: string) {
     if (path.endsWith('slack-webhook')) return 'https://a.example/3';
-    return path.includes('/tls/') ? '-----BEGIN CERTIFICATE-----' : 'content';
+    return /\.(crt|key)$/.test(path) ? '-----BEGIN CERTIFICATE-----' : 'content';
   },
 };
 

@@ -205,13 +205,13 @@ kafka:
 
 describe('connection', () => {
   const files = {
-    '/etc/certs/client.crt': 'c',
-    '/etc/certs/client.key': 'k',
-    '/etc/certs/ca.crt': 'a',
-    '/pem/ca': 'a',
-    '/pem/crt': 'c',
-    '/pem/key': 'k',
-    '/pem/all': 'a',
+    '/etc/certs/client.crt': '-----BEGIN c-----',
+    '/etc/certs/client.key': '-----BEGIN k-----',
+    '/etc/certs/ca.crt': '-----BEGIN a-----',
+    '/pem/ca': '-----BEGIN a-----',
+    '/pem/crt': '-----BEGIN c-----',
+    '/pem/key': '-----BEGIN k-----',
+    '/pem/all': '-----BEGIN a-----',
   };
 
   test('nothing special by default', () => {

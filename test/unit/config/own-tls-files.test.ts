@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import type { ConnectionConfig } from '../../../src/core/config/types.ts';
 import logstash from '../../../src/outputs/logstash.ts';
 import redis from '../../../src/outputs/redis/index.ts';
-import { type LoadInput, load, problemsOf } from '../../support/config.ts';
+import { type LoadInput, load, problemsOf, warningsOf } from '../../support/config.ts';
 
-const files = Object.fromEntries(['ca', 'crt', 'key', 'all'].map(name => [`/pem/${name}`, name]));
+const files = Object.fromEntries(
+  ['ca', 'crt', 'key', 'all'].map(name => [`/pem/${name}`, `-----BEGIN ${name}-----`]),
+);
 const definitions = [redis, logstash];
 
 function connectionOf(yaml: string, input: LoadInput = {}): ConnectionConfig {
@@ -33,6 +35,15 @@ describe('cacertfile, certfile and keyfile as keys of an output', () => {
     const yaml = 'redis:\n  address: a:1\n  cacertfile: /pem/none';
     expect(problemsOf(yaml, { definitions, files })).toEqual([
       'line 3: redis.cacertfile: cannot read /pem/none: there is no such file',
+    ]);
+  });
+
+  test('are named when they hold no certificate and no key', () => {
+    const yaml =
+      'redis:\n  address: a:1\n  cacertfile: /pem/text\nlogstash:\n  address: a\n  tls: { ca: /pem/text }';
+    expect(warningsOf(yaml, { definitions, files: { '/pem/text': 'ca' } })).toEqual([
+      'line 3: redis.cacertfile: /pem/text is not in PEM format; nothing is sent before it is',
+      'line 6: logstash.tls: /pem/text is not in PEM format; nothing is sent before it is',
     ]);
   });
 });
