@@ -24,6 +24,8 @@ export interface LogDestination extends DestinationStream {
 
 const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 const MAX_CAUSES = 5;
+/** Of lines that cannot be written, as the disk behind standard error is full; newer ones are dropped. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024;
 
 /** What all loggers of one root share. */
 interface Shared {
@@ -89,7 +91,7 @@ function wrap(logger: PinoLogger, shared: Shared): RootLogger {
 
 /** Written at once: lines of a process that is killed are those that matter most. */
 function standardError(): LogDestination {
-  const stream = destination({ fd: 2, sync: true });
+  const stream = destination({ fd: 2, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
   // A reader that has gone away is no reason to stop delivering.
   stream.on('error', () => {});
   return { write: line => stream.write(line), isTTY: process.stderr.isTTY };

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { LogConfig } from '../../src/core/config/types.ts';
 import { createLogger } from '../../src/core/log.ts';
@@ -127,6 +129,20 @@ describe('the format', () => {
     log.info({}, 'up');
     expect(parsed()[0].message).toBe('up');
   });
+});
+
+it.skipIf(!existsSync('/dev/full'))('a disk that is full costs no memory', () => {
+  const script = `
+    import { createLogger } from ${JSON.stringify(new URL('../../src/core/log.ts', import.meta.url))};
+    const log = createLogger({ level: 'info', format: 'json' }, text => text);
+    const before = process.memoryUsage.rss();
+    for (let lines = 0; lines < 100_000; lines++) log.info({}, 'x'.repeat(1000));
+    console.log((process.memoryUsage.rss() - before) / 2 ** 20);`;
+  const args = ['--input-type=module', '--eval', script];
+  const full = openSync('/dev/full', 'w');
+  const { stdout } = spawnSync(process.execPath, args, { stdio: ['ignore', 'pipe', full] });
+  closeSync(full);
+  expect(Number.parseFloat(stdout.toString())).toBeLessThan(100);
 });
 
 describe('a limited warning', () => {
