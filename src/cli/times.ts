@@ -1,5 +1,5 @@
 /** Points in time as a person gives them. Pure. */
-import { parseDuration } from '../core/keys.ts';
+import { parseDate, parseDuration } from '../core/units.ts';
 import { CliError, EXIT } from './exit.ts';
 
 /**
@@ -11,8 +11,8 @@ export function parseMoment(text: string, option: string, now: number): number {
   const span = parseDuration(text.trim().toLowerCase());
   // parseDuration takes a bare number as seconds; here that could also be meant as a year or an epoch.
   if (span !== undefined && /[a-z]$/i.test(text.trim())) return now - span;
-  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(date)) {
+  const date = parseDate(text);
+  if (date === undefined) {
     throw new CliError(
       EXIT.usage,
       `${option}: expected a time such as 1h, 30m, 7d or 2026-01-31T12:00:00Z, found '${text}'`,

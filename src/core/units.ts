@@ -20,6 +20,16 @@ function whole(ms: number): number {
   return ms > 0 ? Math.max(1, Math.round(ms)) : 0;
 }
 
+/** Reads `2026-01-31` or what begins so and is a time to Date.parse, as milliseconds since the epoch; undefined when it is none. */
+export function parseDate(text: string): number | undefined {
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(text) ?? [];
+  // Date.parse takes a day that the month does not have for one of the next.
+  if (new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() !== Number(day))
+    return undefined;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : at;
+}
+
 /** The shortest text that parseDuration reads as this many milliseconds: `1m30s`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0s';

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatDuration, formatSize, parseDuration, parsePairs, parseSize } from '../../src/core/units.ts';
+import {
+  formatDuration,
+  formatSize,
+  parseDate,
+  parseDuration,
+  parsePairs,
+  parseSize,
+} from '../../src/core/units.ts';
 
 test.each([
   ['500ms', 500],
@@ -69,3 +76,16 @@ test.each([
   ['nothing', undefined],
   [':x', undefined],
 ])('pairs %j', (text, pairs) => expect(parsePairs(text)).toEqual(pairs));
+
+test.each([
+  ['2026-01-31', Date.UTC(2026, 0, 31)],
+  ['2024-02-29', Date.UTC(2024, 1, 29)],
+  ['2026-01-31T12:00:00+01:00', Date.UTC(2026, 0, 31, 11)],
+  ['2026-02-30', undefined],
+  ['2026-02-29T00:00:00Z', undefined],
+  ['2026-13-01', undefined],
+  ['2026-01-31x', undefined],
+  ['31.1.2026', undefined],
+])('the date %j', (text, ms) => {
+  expect(parseDate(text)).toBe(ms);
+});

@@ -248,9 +248,12 @@ function noText(name: string, found: unknown): ParsedAlert {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 const RFC3339 =
-  /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
+  /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:[.,](\d+))?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
 
-/** Checks an RFC 3339 time; trailing zeros of the fraction go, as Go writes times. Undefined when it is none. */
+/**
+ * Checks an RFC 3339 time; trailing zeros of the fraction go, as Go writes times, which also reads a comma before it.
+ * Undefined when it is none.
+ */
 export function normaliseTime(text: string): string | undefined {
   if (CANONICAL_UTC.test(text)) return text;
   const match = RFC3339.exec(text);

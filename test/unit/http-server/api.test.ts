@@ -127,6 +127,7 @@ describe('alerts', () => {
     'limit=1001',
     'limit=x',
     'since=yesterday',
+    'since=2026-02-30',
     'priority=high',
     'follow=maybe',
     'follow=true&until=1h',

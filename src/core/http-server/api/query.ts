@@ -2,7 +2,7 @@
 import type { Alert } from '../../alert/alert.ts';
 import { type Priority, parsePriority, priorityRank } from '../../alert/priority.ts';
 import type { DeadLetterFilter } from '../../spool/contract.ts';
-import { parseDuration } from '../../units.ts';
+import { parseDate, parseDuration } from '../../units.ts';
 import { ApiError } from './problem.ts';
 
 /** Parameters by name; what comes more than once is a list. */
@@ -94,11 +94,7 @@ export function parseLetterFilter(
 export function timeParam(params: Params, name: string, now: number): number | undefined {
   const text = textParam(params, name);
   if (text === undefined) return undefined;
-  const time = /^\d+$/.test(text)
-    ? Number(text)
-    : /^\d{4}-\d{2}-\d{2}/.test(text)
-      ? Date.parse(text)
-      : ago(text, now);
+  const time = /^\d+$/.test(text) ? Number(text) : (parseDate(text) ?? ago(text, now));
   if (!Number.isFinite(time)) {
     throw new ApiError(
       400,
