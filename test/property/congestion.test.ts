@@ -11,6 +11,7 @@ test('whatever is answered, at least one alert goes at once and never more than 
       fc.array(
         fc.record({
           answered: fc.boolean(),
+          reason: fc.constantFrom('timeout' as const, 'rate_limited' as const),
           tookMs: fc.double({ min: 0, max: 1e6, noNaN: true }),
           alerts: size,
           fills: fc.boolean(),
@@ -20,10 +21,10 @@ test('whatever is answered, at least one alert goes at once and never more than 
       (limits, tries) => {
         const window = new CongestionWindow(limits);
         let startedAt = 0;
-        for (const { answered, tookMs, alerts, fills } of tries) {
+        for (const { answered, reason, tookMs, alerts, fills } of tries) {
           const one = { startedAt: startedAt++, deliveries: { length: alerts }, fills };
           if (answered) window.accepted(one, one.startedAt + tookMs);
-          else window.timedOut(one, one.startedAt + tookMs);
+          else window.failed(one, reason, one.startedAt + tookMs);
           for (const [value, most] of [
             [window.concurrency, limits.concurrency],
             [window.batchItems, limits.batchItems],
@@ -52,7 +53,7 @@ test('quick answers bring back all of it, whatever was before', () => {
         const window = new CongestionWindow(limits);
         let now = 0;
         const one = () => ({ startedAt: now, deliveries: { length: limits.batchItems }, fills: true });
-        for (; failures > 0; failures--, now += 1000) window.timedOut(one(), now + 1000);
+        for (; failures > 0; failures--, now += 1000) window.failed(one(), 'timeout', now + 1000);
         for (let answers = 0; answers < limits.concurrency + 13; answers++) window.accepted(one(), ++now);
         expect(window.size).toBe(limits.concurrency * limits.batchItems);
       },

@@ -1,8 +1,11 @@
 /**
  * How much one output sends at once. As TCP does with its congestion window, it begins with little and goes by the answers:
  * a far side that takes one request after the other would else get more than it can answer within the time of a try, and
- * then all that was given up once more. Pure: time comes in.
+ * then all that was given up once more; and one that takes only so many at once would refuse most of them. Pure: time
+ * comes in.
  */
+
+import type { FailureReason } from '../errors.ts';
 
 /** What is known of a try when it ends. */
 export interface Ended {
@@ -37,7 +40,7 @@ const SLOW_GROWTH = 1 / 32;
 const BATCH_GROWTH = 1 / 16;
 
 /**
- * Halves with a try that ran out of time. Grows with the answers to tries that it had no more room for: twofold with as many
+ * Halves with a try that failed. Grows with the answers to tries that it had no more room for: twofold with as many
  * quick ones as there may be tries at once, by a single try with as many others.
  */
 export class CongestionWindow {
@@ -72,13 +75,15 @@ export class CongestionWindow {
     return this.concurrency * this.batchItems;
   }
 
-  /** A try got no answer in time. */
-  timedOut({ startedAt, deliveries }: Ended, now: number): void {
-    // What began later was answered quickly: it is this try that has no answer, not the far side that has too many.
+  /** A try failed in a way that may pass. */
+  failed({ startedAt, deliveries }: Ended, reason: FailureReason, now: number): void {
+    // What began later was answered quickly: it is about this try, and not that the far side has too many.
     if (startedAt < this.#smallerSince || startedAt < this.#quickSince) return;
-    this.#concurrency = Math.max(1, this.concurrency / 2);
-    this.#batchItems = Math.max(1, Math.min(deliveries.length, this.batchItems) / 2);
     this.#smallerSince = now;
+    this.#concurrency = Math.max(1, this.concurrency / 2);
+    // Who counts requests is not helped by more of them.
+    if (reason !== 'timeout') return;
+    this.#batchItems = Math.max(1, Math.min(deliveries.length, this.batchItems) / 2);
   }
 
   /** A try was accepted. */

@@ -248,7 +248,7 @@ export class Pump {
     } else {
       const failure = this.settlement.note(error);
       this.#options.observer.tried(one.deliveries.length, now - one.startedAt, failure.reason);
-      if (failure.reason === 'timeout') this.window.timedOut(one, now);
+      if (failure instanceof RetriableError) this.window.failed(one, failure.reason, now);
       this.#judgeFarSide(one, failure, now);
       if (failure instanceof PermanentError && one.deliveries.length > 1) {
         this.settlement.separate(one.deliveries);
@@ -272,7 +272,7 @@ export class Pump {
       if (!cause) return;
       const failure = this.settlement.note(cause);
       first ??= failure;
-      if (failure.reason === 'timeout') this.window.timedOut(one, now);
+      if (failure instanceof RetriableError) this.window.failed(one, failure.reason, now);
       this.#options.observer.tried(1, now - one.startedAt, failure.reason);
       if (failure instanceof PermanentError && shared.has(cause)) this.settlement.separate([delivery]);
       else this.settlement.unaccepted([delivery], failure, this.state);

@@ -1,6 +1,7 @@
 /** What goes out at once to far sides that take their time. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CongestionWindow } from '../../../src/core/delivery/congestion.ts';
+import { RetriableError } from '../../../src/core/errors.ts';
 import { FarEnd, hang, makeWorker, names, pass, type Send } from '../../support/delivery.ts';
 
 const later = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms));
@@ -78,6 +79,26 @@ describe('a worker', () => {
     await worker.stop(0);
   });
 
+  test.each(['rate_limited', 'server_error', 'network'] as const)(
+    'finds out how many a far side takes at once that refuses all others (%s)',
+    async reason => {
+      let inHand = 0;
+      const far = new FarEnd(async () => {
+        if (inHand >= 10) throw new RetriableError('too many', { reason });
+        inHand++;
+        await later(200);
+        inHand--;
+      });
+      const { worker, append } = makeWorker(far, { concurrency: 64 });
+      worker.start();
+      await append(...names(500));
+      await pass(16_000);
+      expect(worker.status().depth).toBe(0);
+      expect(copies(far)).toBeLessThan(1.25);
+      await worker.stop(0);
+    },
+  );
+
   test('sends smaller batches where one takes longer than a try, and larger ones where that is over', async () => {
     let msPerAlert = 20;
     const far = oneByOne(({ rules }) => rules.length * msPerAlert);
@@ -149,15 +170,21 @@ describe('the window', () => {
 
   test('halves once for all tries that were under way together', () => {
     const window = new CongestionWindow(limits);
-    for (const startedAt of [0, 10, 20]) window.timedOut(one(startedAt), startedAt + 1000);
+    for (const startedAt of [0, 10, 20]) window.failed(one(startedAt), 'timeout', startedAt + 1000);
     expect([window.concurrency, window.batchItems]).toEqual([2, 50]);
-    window.timedOut(one(1001, 50), 2001);
+    window.failed(one(1001, 50), 'timeout', 2001);
     expect([window.concurrency, window.batchItems]).toEqual([1, 25]);
+  });
+
+  test('keeps its batches where the far side says that it is too much', () => {
+    const window = new CongestionWindow(limits);
+    window.failed(one(0), 'rate_limited', 1);
+    expect([window.concurrency, window.batchItems]).toEqual([2, 100]);
   });
 
   test('does not get smaller than one alert at a time', () => {
     const window = new CongestionWindow(limits);
-    for (let now = 0; now < 20_000; now += 1000) window.timedOut(one(now), now + 1000);
+    for (let now = 0; now < 20_000; now += 1000) window.failed(one(now), 'timeout', now + 1000);
     expect([window.concurrency, window.batchItems]).toEqual([1, 1]);
   });
 
