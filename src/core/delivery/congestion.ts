@@ -25,9 +25,8 @@ export interface CongestionLimits {
   timeoutMs: number;
 }
 
-/** Tries at once, and alerts in each, to begin with. */
+/** Tries at once to begin with. Batches begin full: some are objects that people count. */
 const FIRST_TRIES = 4;
-const FIRST_ITEMS = 100;
 /** An answer within this part of a try's time is quick: there is room for more. */
 const QUICK = 1 / 4;
 /** Among others, so is one that takes at most so many times as long as the fastest: they do not wait for each other. */
@@ -57,7 +56,7 @@ export class CongestionWindow {
   constructor(limits: CongestionLimits) {
     this.#limits = limits;
     this.#concurrency = Math.min(FIRST_TRIES, limits.concurrency);
-    this.#batchItems = Math.min(FIRST_ITEMS, limits.batchItems);
+    this.#batchItems = limits.batchItems;
   }
 
   /** Most tries at once, at least one. */
