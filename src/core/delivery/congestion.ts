@@ -39,7 +39,7 @@ const SLOW_GROWTH = 1 / 32;
 const BATCH_GROWTH = 1 / 16;
 
 /**
- * Halves with a try that failed. Grows with the answers to tries that it had no more room for: twofold with as many
+ * Halves with a try that failed, batches with the second in a row that got no answer. Grows with the answers to tries that it had no more room for: twofold with as many
  * quick ones as there may be tries at once, by a single try with as many others.
  */
 export class CongestionWindow {
@@ -47,6 +47,8 @@ export class CongestionWindow {
   /** Whole numbers of them count. */
   #concurrency: number;
   #batchItems: number;
+  /** Alerts in the last try that got no answer in time; 0 once as many were taken. */
+  #timedOutItems = 0;
   #fastestMs = Number.POSITIVE_INFINITY;
   /** When it was last made smaller: tries from before that say nothing new. */
   #smallerSince = Number.NEGATIVE_INFINITY;
@@ -82,7 +84,10 @@ export class CongestionWindow {
     this.#concurrency = Math.max(1, this.concurrency / 2);
     // Who counts requests is not helped by more of them.
     if (reason !== 'timeout') return;
-    this.#batchItems = Math.max(1, Math.min(deliveries.length, this.batchItems) / 2);
+    const items = Math.min(deliveries.length, this.batchItems);
+    // Once may pass, and a file or object that goes again as it was takes the place of what had been stored of it.
+    if (this.#timedOutItems > 0) this.#batchItems = Math.max(1, items / 2);
+    this.#timedOutItems = items;
   }
 
   /** A try was accepted. */
@@ -93,6 +98,7 @@ export class CongestionWindow {
     const isLikeFastest = fills && this.#concurrency >= 2 && tookMs < this.#fastestMs * LIKE_FASTEST;
     const isQuick = tookMs < timeoutMs * QUICK || isLikeFastest;
     if (isQuick && startedAt > this.#quickSince) this.#quickSince = startedAt;
+    if (deliveries.length >= Math.min(this.#timedOutItems, this.batchItems)) this.#timedOutItems = 0;
     const growth = tookMs < timeoutMs * SLOW ? 1 : SLOW_GROWTH;
     if (fills && this.#concurrency < concurrency) {
       const more = isQuick ? 1 : growth / this.concurrency;
