@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Output } from '../../../../src/core/contract.ts';
 import type { PartialError } from '../../../../src/core/errors.ts';
@@ -24,6 +25,16 @@ async function output({ port }: RawNats, config: Record<string, unknown> = {}): 
   return opened;
 }
 
+/** A server that takes six alerts, and then does that to its connection. */
+async function afterSix(then: (connection: Socket) => void): Promise<RawNats> {
+  let published = 0;
+  const server = await raw(() => {
+    if (++published > 6) then(server.sockets[0]!);
+    return published > 6 ? undefined : Buffer.from(JSON.stringify({ stream: 'S', seq: published }));
+  });
+  return server;
+}
+
 test('a server that reads no more is left with the try, however much is still to be written', async () => {
   const server = await raw();
   const sender = await output(server);
@@ -44,11 +55,7 @@ test('a server that reads no more is left with the try, however much is still to
 test.each([false, true])(
   'what the server has answered for before the try ended is not sent again (jetstream: %s)',
   async jetstream => {
-    let published = 0;
-    const server = await raw(() => {
-      if (++published > 6) server.sockets[0]!.pause();
-      return published > 6 ? undefined : Buffer.from(JSON.stringify({ stream: 'S', seq: published }));
-    });
+    const server = await afterSix(socket => socket.pause());
     const sender = await output(server, { jetstream });
     const large = falcoAlerts(12, { padding: 'x'.repeat(40_000) });
     const { failed } = (await failureOf(trySend(sender, large, 1_000))) as PartialError;
@@ -62,11 +69,7 @@ test.each([false, true])(
 test.each([false, true])(
   'a batch that ends with the connection goes out again as a whole: a server that ends may lose what it has answered for (jetstream: %s)',
   async jetstream => {
-    let published = 0;
-    const server = await raw(() => {
-      if (++published > 6) server.sockets[0]!.destroy();
-      return published > 6 ? undefined : Buffer.from(JSON.stringify({ stream: 'S', seq: published }));
-    });
+    const server = await afterSix(socket => socket.destroy());
     const sender = await output(server, { jetstream });
     const large = falcoAlerts(12, { padding: 'x'.repeat(40_000) });
     const failure = await failureOf(trySend(sender, large));
