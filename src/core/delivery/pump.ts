@@ -4,7 +4,7 @@
  */
 import { ClockJumps } from '../clock-jumps.ts';
 import type { Output } from '../contract.ts';
-import { PartialError, PermanentError, RetriableError } from '../errors.ts';
+import { type FailureReason, PartialError, PermanentError, RetriableError } from '../errors.ts';
 import { cappedRetryAfter } from '../retry.ts';
 import type { Delivery, RateLimiter } from '../spool/contract.ts';
 import { Alarm } from './alarm.ts';
@@ -20,6 +20,9 @@ import { rateLimiterOf } from './rate-limit.ts';
 import { Replay, type Replayable, Replayed } from './replay.ts';
 import { Settlement } from './settlement.ts';
 import { Tries, Try } from './tries.ts';
+
+/** Where the far side takes a part of a batch, why the rest says that it was too much. */
+const TOO_MUCH: ReadonlySet<FailureReason> = new Set(['timeout', 'rate_limited']);
 
 /** One output's delivery while it is open; the worker starts and halts it. */
 export class Pump {
@@ -248,7 +251,6 @@ export class Pump {
     } else {
       const failure = this.settlement.note(error);
       this.#options.observer.tried(one.deliveries.length, now - one.startedAt, failure.reason);
-      if (failure instanceof RetriableError) this.window.failed(one, failure.reason, now);
       this.#judgeFarSide(one, failure, now);
       if (failure instanceof PermanentError && one.deliveries.length > 1) {
         this.settlement.separate(one.deliveries);
@@ -272,7 +274,7 @@ export class Pump {
       if (!cause) return;
       const failure = this.settlement.note(cause);
       first ??= failure;
-      if (failure instanceof RetriableError) this.window.failed(one, failure.reason, now);
+      if (TOO_MUCH.has(failure.reason)) this.window.failed(one, failure.reason, now);
       this.#options.observer.tried(1, now - one.startedAt, failure.reason);
       if (failure instanceof PermanentError && shared.has(cause)) this.settlement.separate([delivery]);
       else this.settlement.unaccepted([delivery], failure, this.state);
@@ -284,6 +286,7 @@ export class Pump {
   /** What a failure says about the far side as a whole. */
   #judgeFarSide(one: Try, failure: Failure, now: number): void {
     if (failure instanceof RetriableError) {
+      this.window.failed(one, failure.reason, now);
       this.breaker.failed(one.probe, now, this.#options.clock.random(), cappedRetryAfter(failure));
     } else if (failure instanceof DefectError) {
       this.breaker.failed(one.probe, now, this.#options.clock.random());

@@ -1,8 +1,8 @@
 /** What goes out at once to far sides that take their time. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CongestionWindow } from '../../../src/core/delivery/congestion.ts';
-import { RetriableError } from '../../../src/core/errors.ts';
-import { FarEnd, hang, makeWorker, names, pass, type Send } from '../../support/delivery.ts';
+import { PartialError, RetriableError } from '../../../src/core/errors.ts';
+import { busy, FarEnd, hang, makeWorker, names, pass, type Send } from '../../support/delivery.ts';
 
 const later = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms));
 
@@ -98,6 +98,20 @@ describe('a worker', () => {
       await worker.stop(0);
     },
   );
+
+  test('sends as much as before where some alerts of each batch have to come again', async () => {
+    const far = new FarEnd(async ({ rules }) => {
+      await later(20);
+      const failed = new Map(rules.flatMap((_, at) => (at % 10 === 5 ? [[at, busy()] as const] : [])));
+      if (failed.size > 0) throw new PartialError(failed);
+    });
+    const { worker, append } = makeWorker(far, { batch: { items: 10, bytes: 1e6, waitMs: 10 } });
+    worker.start();
+    await append(...names(200));
+    await pass(100);
+    expect(worker.status().window).toBe(40);
+    await worker.stop(0);
+  });
 
   test('sends smaller batches where one takes longer than a try, and larger ones where that is over', async () => {
     let msPerAlert = 20;
