@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { timerMs } from '../../timer.ts';
 import type { Consumer, ConsumerStats, Delivery } from '../contract.ts';
 import { Waiters } from '../waiters.ts';
+import type { HandedOut } from './acks.ts';
 import { Lane, type LaneOptions } from './lane.ts';
 import type { Session } from './link.ts';
 import { toToken } from './names.ts';
@@ -94,10 +95,11 @@ export class StreamConsumer implements Consumer {
     this.#puller.down();
   }
 
-  /** The stream is no more, and another is in its place. */
-  orphan(): void {
-    this.lane.orphan();
-    this.#progress = new Progress(0);
+  /** The stream has nothing any more of what it had from that sequence on, which new alerts get. */
+  orphan(from: number): void {
+    this.lane.orphan(from);
+    const { reached } = this.#progress;
+    if (reached === undefined || reached >= from) this.#progress = new Progress(from - 1);
   }
 
   async pull(max: number, signal: AbortSignal, maxBytes?: number): Promise<Delivery[]> {
@@ -147,9 +149,9 @@ export class StreamConsumer implements Consumer {
   /**
    * Gives back whatever is in hand.
    * @param first the oldest sequence in the stream
-   * @returns where the answer for the first of it goes
+   * @returns the first of it that the server was told of
    */
-  release(first: number): string | undefined {
+  release(first: number): HandedOut | undefined {
     this.#puller.cancel();
     return this.lane.release(first);
   }
@@ -169,8 +171,8 @@ export class StreamConsumer implements Consumer {
 
   /** Where it has to go on should the server have lost it; undefined: it was never there. */
   get resumeAt(): number | undefined {
-    const { reached } = this.#progress;
-    return reached === undefined ? undefined : Math.min(this.lane.lowest, reached + 1);
+    const { settled } = this.#progress;
+    return settled === undefined ? undefined : Math.min(this.lane.lowest, settled + 1);
   }
 
   /**

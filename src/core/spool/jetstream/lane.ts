@@ -6,9 +6,10 @@ import type { Clock, Logger } from '../../contract.ts';
 import type { DeadLetter } from '../contract.ts';
 import { letterOf } from '../letters/letter.ts';
 import { RetryHeap } from '../retry-heap.ts';
-import type { Acks } from './acks.ts';
+import type { Acks, HandedOut } from './acks.ts';
 import type { AlertCache } from './alerts.ts';
 import { Held, type Keeper } from './held.ts';
+import type { Stored } from './lost-end.ts';
 import { ARRIVED, MESSAGE_ID } from './publisher.ts';
 import type { Pulled } from './puller.ts';
 import { Recent } from './recent.ts';
@@ -44,7 +45,7 @@ export class Lane implements Keeper {
   #freshAt = 0;
   /** To be tried again, the next due on top. What is `gone` meanwhile is passed over. */
   readonly #again = new RetryHeap<Held>();
-  #settled = new Recent(REMEMBERED_MS);
+  readonly #settled = new Recent(REMEMBERED_MS);
   #orphans = 0;
   #bytes = 0;
   #isOpen = false;
@@ -104,15 +105,17 @@ export class Lane implements Keeper {
     this.#isOpen = false;
   }
 
+  /** Everything that the stream is believed to have, too. */
+  *[Symbol.iterator](): Iterator<Stored> {
+    for (const held of this.#table.values()) if (held.offset > 0) yield held;
+  }
+
   /**
-   * The stream that everything came from is no more, and another is in its place. What is in hand exists only here: it
+   * The stream has nothing any more of what it had from that sequence on. What is in hand of it exists only here: it
    * stays, out of the way of the new alerts that come under the same numbers.
    */
-  orphan(): void {
-    const all = [...this.#table.values()];
-    this.#table.clear();
-    for (const held of all) this.#setAside(held);
-    this.#settled = new Recent(REMEMBERED_MS);
+  orphan(from: number): void {
+    for (const held of [...this.#table.values()]) if (held.offset >= from) this.#setAside(held);
   }
 
   /** An alert has come from the server. */
@@ -122,7 +125,7 @@ export class Lane implements Keeper {
     const now = performance.now();
     // The server does not know yet that it was delivered: our answer was lost on the way.
     if (this.#settled.has(offset, storedAt)) {
-      this.#options.acks.ack(reply);
+      this.#options.acks.ack({ offset, storedAt, reply });
       return;
     }
     const known = this.#table.get(offset);
@@ -204,9 +207,9 @@ export class Lane implements Keeper {
   /**
    * Gives everything that is not settled back to the server, for any replica.
    * @param first the oldest sequence in the stream: what is older exists only here, and is lost now
-   * @returns the subject of the first answer
+   * @returns the first of it that the server was told of
    */
-  release(first: number): string | undefined {
+  release(first: number): HandedOut | undefined {
     const all = [...this.#table.values()];
     for (const held of all) this.#giveBack(held);
     const { log, output } = this.#options;
@@ -214,7 +217,7 @@ export class Lane implements Keeper {
     if (alerts > 0) {
       log.error({ output, alerts }, 'undelivered alerts that are not in the stream any more are lost');
     }
-    return all.find(({ reply }) => reply !== undefined)?.reply;
+    return all.find(({ reply }) => reply !== undefined);
   }
 
   acked(held: Held): void {
@@ -222,14 +225,14 @@ export class Lane implements Keeper {
     this.#forget(held);
     if (held.reply === undefined) return;
     this.#settled.add(held.offset, held.storedAt, performance.now());
-    this.#options.acks.ack(held.reply);
+    this.#options.acks.ack(held);
   }
 
   retried(held: Held, afterMs: number): void {
     if (!this.#isOpen || this.#table.get(held.offset) !== held) return;
     const waitMs = afterMs > 0 ? Math.min(afterMs, Number.MAX_SAFE_INTEGER) : 0;
     // Tried again from here when the time has come. The server hands it to another replica when that does not happen.
-    this.#options.acks.nak(held.reply, waitMs + OURS_AFTER_DUE_MS);
+    this.#options.acks.nak(held, waitMs + OURS_AFTER_DUE_MS);
     this.#replace(held, 'waiting', performance.now() + waitMs, held.attempt + 1);
   }
 
@@ -268,12 +271,12 @@ export class Lane implements Keeper {
 
   #touch(held: Held, now: number): void {
     held.touchedAt = now;
-    this.#options.acks.inProgress(held.reply);
+    this.#options.acks.inProgress(held);
   }
 
   #giveBack(held: Held): void {
     this.#forget(held);
-    this.#options.acks.nak(held.reply);
+    this.#options.acks.nak(held);
   }
 
   /** The stream has it no more: it stays in hand, out of the way of an alert that comes under its number. */
@@ -295,8 +298,9 @@ export class Lane implements Keeper {
       const uuid = message.headers?.get(MESSAGE_ID);
       return this.#options.alerts.get(message.info.streamSequence, uuid, message.data);
     } catch (error) {
-      this.#options.unreadable(message.info.streamSequence, error);
-      this.#options.acks.term(message.reply);
+      const { streamSequence: offset, timestampNanos: storedAt } = message.info;
+      this.#options.unreadable(offset, error);
+      this.#options.acks.term({ offset, storedAt, reply: message.reply });
       return undefined;
     }
   }

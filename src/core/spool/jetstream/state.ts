@@ -58,7 +58,8 @@ export class StreamState {
     if (seq >= this.#next) this.#next = seq + 1;
   }
 
-  async refresh({ manager }: Session): Promise<StreamInfo> {
+  /** @param isFirst of the session: nothing of ours is on its way, and the server may have lost the end of the stream */
+  async refresh({ manager }: Session, isFirst = false): Promise<StreamInfo> {
     const info = await manager.streams.info(this.#stream);
     const { messages, bytes, first_seq, last_seq } = info.state;
     const isAnother = this.#created !== undefined && info.created !== this.#created;
@@ -66,7 +67,7 @@ export class StreamState {
     if (isAnother) this.#generation++;
     const isSame =
       !isAnother && this.#messages > 0 && first_seq === this.#first && this.#oldestAt !== undefined;
-    this.#next = isAnother ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
+    this.#next = isAnother || isFirst ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
     this.#messages = messages;
     this.#bytes = bytes;
     this.#first = messages === 0 ? last_seq + 1 : first_seq;
