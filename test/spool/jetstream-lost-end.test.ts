@@ -5,7 +5,7 @@ import { Folders, jetStreamConfig, openOnServer } from '../support/jetstream.ts'
 import { recordingLogger } from '../support/logger.ts';
 import { missingNats, type NatsServer, startNats } from '../support/services/nats.ts';
 import { describeWith } from '../support/services/need.ts';
-import { drain, numberedTo, numberOf, pullAll } from '../support/spool.ts';
+import { drain, numbered, numberedTo, numberOf, pullAll } from '../support/spool.ts';
 
 const QUIET_MS = 400;
 
@@ -73,4 +73,23 @@ describeWith('a stream that has lost its end', missingNats(), () => {
     },
     60_000,
   );
+
+  test('what limits have removed from the beginning is not taken for a lost end', async () => {
+    const config = jetStreamConfig([`127.0.0.1:${server.port}`]);
+    const log = recordingLogger();
+    const spool = await openOnServer(config, folders.make(), { maxBytes: 20_000, historyBytes: 0 }, { log });
+    spools.push(spool);
+    const output = spool.consumer('a');
+    await spool.append(numberedTo(3));
+    const inHand = await pullAll(output, 3);
+    // It asks for no more ahead; what it has stays in hand for a successor.
+    output.close();
+    for (let number = 4; number <= 60; number++) await spool.append([numbered(number, 'x'.repeat(1000))]);
+    await server.stop();
+    await expect.poll(() => spool.stats().remote).toMatchObject({ connected: false });
+    await server.start();
+    await expect.poll(() => spool.stats().remote, { timeout: 20_000 }).toMatchObject({ connected: true });
+    for (const delivery of inHand) delivery.ack();
+    expect(log.lines.map(({ message }) => message)).not.toContainEqual(expect.stringContaining('lost'));
+  }, 60_000);
 });

@@ -11,8 +11,7 @@ export interface Stored {
 
 /**
  * The lowest sequence of which the stream does not have the message any more that is known here; infinity when it has
- * the newest of them, and so all. What is missing at its beginning, where limits remove the oldest, is not lost in this
- * sense. A server gives the sequences from there on to new messages.
+ * the newest of them, and so all. A server gives the sequences from there on to new messages.
  * @param isThere asks the server whether it has the message
  */
 export async function lostFrom(

@@ -201,9 +201,11 @@ export class Outputs {
 
   /** When the stream has lost its end, the sequences that were there mean other alerts. */
   async #heedEnd({ manager }: Session): Promise<void> {
-    const { stream, acks, log } = this.#options;
+    const { stream, state, acks, log } = this.#options;
     const inHand = [...this.#consumers.values()].flatMap(({ consumer }) => [...consumer.lane]);
-    const from = await lostFrom([...acks.open, ...inHand], message => hasMessage(manager, stream, message));
+    // What is older has been removed at the beginning.
+    const known = [...acks.open, ...inHand].filter(({ offset }) => offset >= state.first);
+    const from = await lostFrom(known, message => hasMessage(manager, stream, message));
     if (from === Number.POSITIVE_INFINITY) return;
     this.#orphan(from);
     log.error(
