@@ -1,4 +1,4 @@
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { findProgram, freePort, listens, type Restartable, restartable, scratch } from './process.ts';
@@ -15,11 +15,9 @@ export interface NatsServer extends Pick<Restartable, 'freeze' | 'thaw'> {
   /** Clients connected at the moment. */
   connections(): Promise<number>;
   /** Ends the server; its streams stay. */
-  stop(signal?: NodeJS.Signals): Promise<void>;
+  stop(): Promise<void>;
   /** Starts it again on the same port. */
   start(): Promise<void>;
-  /** Leaves a stream no more than its first messages, as a machine without power does. Only while the server is stopped. */
-  loseEnd(stream: string, left: number): Promise<void>;
   /** Ends it and removes its data. */
   remove(): Promise<void>;
 }
@@ -49,24 +47,11 @@ export async function startNats(extra = '', wantedPort?: number): Promise<NatsSe
   return {
     ...server,
     port,
-    loseEnd: (stream, left) =>
-      loseEnd(join(folder.path, 'streams', 'jetstream', '$G', 'streams', stream, 'msgs'), left),
     connections: async () => {
       const response = await fetch(`http://127.0.0.1:${monitor}/connz`);
       return ((await response.json()) as { num_connections: number }).num_connections;
     },
   };
-}
-
-/** Each record of a block begins with its length, in which the highest bit is a flag (server/filestore.go of nats-server). */
-async function loseEnd(folder: string, left: number): Promise<void> {
-  const block = join(folder, '1.blk');
-  const bytes = await readFile(block);
-  let end = 0;
-  for (let message = 0; message < left; message++) end += bytes.readUInt32LE(end) & 0x7f_ff_ff_ff;
-  await truncate(block, end);
-  // What it has noted besides is no older.
-  for (const name of ['index.db', '1.idx', '1.fss']) await rm(join(folder, name), { force: true });
 }
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;

@@ -4,7 +4,6 @@
  */
 import type * as Transport from '@nats-io/transport-node';
 import type { Session } from './link.ts';
-import type { Stored } from './lost-end.ts';
 import { within } from './within.ts';
 
 const encode = (text: string) => Buffer.from(text);
@@ -18,17 +17,12 @@ const TERM = encode('+TERM');
 /** How long answers are gathered before the server is asked whether it has them. */
 const CONFIRM_MS = 100;
 
-/** A message in our hands. */
-export interface HandedOut extends Stored {
-  /** Subject that takes what becomes of it; undefined when nobody has to know. */
-  readonly reply: string | undefined;
-}
-
-interface Answer extends Stored {
+interface Answer {
   reply: string;
   payload: Uint8Array;
 }
 
+/** Where an answer goes is undefined for an alert of which nobody has to know. */
 export class Acks {
   #connection: Transport.NatsConnection | undefined;
   /** Sent or to be sent, and not known to have arrived. */
@@ -38,7 +32,7 @@ export class Acks {
 
   up({ connection }: Session): void {
     this.#connection = connection;
-    for (const { reply, payload } of this.#open) this.#publish(reply, payload);
+    for (const answer of this.#open) this.#publish(answer);
     if (this.#open.length > 0) this.#confirmSoon();
   }
 
@@ -46,36 +40,31 @@ export class Acks {
     this.#connection = undefined;
   }
 
-  /** What the server does not know to be answered for. */
-  get open(): readonly Stored[] {
-    return this.#open;
-  }
-
-  /** The messages from that sequence on are no more: the answers would be taken for those of others in their place. */
-  forget(from: number): void {
-    this.#open = this.#open.filter(({ offset }) => offset < from);
+  /** The stream that the answers are about is no more: in a new one they would be taken for others'. */
+  forget(): void {
+    this.#open = [];
   }
 
   /** Done with it. */
-  ack(message: HandedOut): void {
-    this.#answer(message, ACK);
+  ack(reply: string): void {
+    this.#answer({ reply, payload: ACK });
   }
 
   /** Never to be handed out again: it cannot be read. */
-  term(message: HandedOut): void {
-    this.#answer(message, TERM);
+  term(reply: string): void {
+    this.#answer({ reply, payload: TERM });
   }
 
   /** For any replica, after that time at the earliest. */
-  nak(message: HandedOut, afterMs = 0): void {
+  nak(reply: string | undefined, afterMs = 0): void {
     const payload =
       afterMs > 0 ? encode(`-NAK ${JSON.stringify({ delay: Math.ceil(afterMs) * 1_000_000 })}`) : NAK;
-    this.#answer(message, payload);
+    if (reply !== undefined) this.#answer({ reply, payload });
   }
 
   /** Still in our hands. Not worth repeating. */
-  inProgress({ reply }: HandedOut): void {
-    if (reply !== undefined) this.#publish(reply, IN_PROGRESS);
+  inProgress(reply: string | undefined): void {
+    if (reply !== undefined) this.#publish({ reply, payload: IN_PROGRESS });
   }
 
   /** Resolves when the server has all answers, or the time is over. */
@@ -84,14 +73,13 @@ export class Acks {
     await within(this.#confirming?.then(() => this.#confirm()) ?? this.#confirm(), withinMs);
   }
 
-  #answer({ offset, storedAt, reply }: HandedOut, payload: Uint8Array): void {
-    if (reply === undefined) return;
-    this.#open.push({ offset, storedAt, reply, payload });
-    this.#publish(reply, payload);
+  #answer(answer: Answer): void {
+    this.#open.push(answer);
+    this.#publish(answer);
     this.#confirmSoon();
   }
 
-  #publish(reply: string, payload: Uint8Array): void {
+  #publish({ reply, payload }: Answer): void {
     try {
       this.#connection?.publish(reply, payload);
     } catch {

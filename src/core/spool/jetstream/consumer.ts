@@ -3,15 +3,12 @@ import { setImmediate } from 'node:timers/promises';
 import { timerMs } from '../../timer.ts';
 import type { Consumer, ConsumerStats, Delivery } from '../contract.ts';
 import { Waiters } from '../waiters.ts';
-import type { HandedOut } from './acks.ts';
 import { Lane, type LaneOptions } from './lane.ts';
 import type { Session } from './link.ts';
 import { toToken } from './names.ts';
 import { Progress } from './progress.ts';
 import { ARRIVED } from './publisher.ts';
 import { Puller } from './puller.ts';
-import { Stall } from './stall.ts';
-import type { StreamState } from './state.ts';
 
 /** Alerts asked for ahead of their being taken. */
 const LEAST_AHEAD = 64;
@@ -23,7 +20,6 @@ const UNWANTED_MS = 10_000;
 /** Closed for so long, nobody will open it again soon. */
 const ABANDONED_MS = 5_000;
 const FIRST_GUESS_BYTES = 1024;
-const API_TIMEOUT_MS = 5_000;
 
 export interface StreamConsumerOptions extends LaneOptions {
   stream: string;
@@ -51,7 +47,6 @@ export class StreamConsumer implements Consumer {
   #remote: Remote = { pending: 0, ackPending: 0, oldestAt: undefined };
   #dropped = 0;
   #progress = new Progress();
-  readonly #stall = new Stall();
   #isOpen = false;
   #closedAt = performance.now();
   #wantedAt = Number.NEGATIVE_INFINITY;
@@ -99,11 +94,10 @@ export class StreamConsumer implements Consumer {
     this.#puller.down();
   }
 
-  /** The stream has nothing any more of what it had from that sequence on, which new alerts get. */
-  orphan(from: number): void {
-    this.lane.orphan(from);
-    const { reached } = this.#progress;
-    if (reached === undefined || reached >= from) this.#progress = new Progress(from - 1);
+  /** The stream is no more, and another is in its place. */
+  orphan(): void {
+    this.lane.orphan();
+    this.#progress = new Progress(0);
   }
 
   async pull(max: number, signal: AbortSignal, maxBytes?: number): Promise<Delivery[]> {
@@ -153,9 +147,9 @@ export class StreamConsumer implements Consumer {
   /**
    * Gives back whatever is in hand.
    * @param first the oldest sequence in the stream
-   * @returns the first of it that the server was told of
+   * @returns where the answer for the first of it goes
    */
-  release(first: number): HandedOut | undefined {
+  release(first: number): string | undefined {
     this.#puller.cancel();
     return this.lane.release(first);
   }
@@ -175,18 +169,17 @@ export class StreamConsumer implements Consumer {
 
   /** Where it has to go on should the server have lost it; undefined: it was never there. */
   get resumeAt(): number | undefined {
-    const { settled } = this.#progress;
-    return settled === undefined ? undefined : Math.min(this.lane.lowest, settled + 1);
+    const { reached } = this.#progress;
+    return reached === undefined ? undefined : Math.min(this.lane.lowest, reached + 1);
   }
 
   /**
    * Asks the server how far the consumer is.
-   * @param state of the stream, as it was before
+   * @param first the oldest sequence in the stream
    * @returns how many alerts were dropped unread since the last time
    */
-  async refresh(session: Session, { first, last }: Pick<StreamState, 'first' | 'last'>): Promise<number> {
+  async refresh({ manager }: Session, first: number): Promise<number> {
     const { stream } = this.#options;
-    const { manager } = session;
     const progress = this.#progress;
     const info = await manager.consumers.info(stream, toToken(this.name));
     // This is about a stream that was replaced meanwhile.
@@ -202,29 +195,7 @@ export class StreamConsumer implements Consumer {
         ? undefined
         : (this.lane.get(oldest)?.appendedAt ?? (await this.#timeOf(manager, oldest))),
     };
-    const isAsking = this.#puller.outstanding > 0;
-    if (this.#stall.look(info, last < first ? 0 : last, isAsking, performance.now())) this.#moveLead(session);
     return dropped;
-  }
-
-  /** Asks the cluster for another leader of the consumer. A single server has nobody to ask, and says so. */
-  #moveLead({ connection }: Session): void {
-    const { stream, log } = this.#options;
-    const subject = `$JS.API.CONSUMER.LEADER.STEPDOWN.${stream}.${toToken(this.name)}`;
-    connection
-      .request(subject, undefined, { timeout: API_TIMEOUT_MS })
-      .then(answer => {
-        const { error } = answer.json<{ error?: { description?: string } }>();
-        if (error) throw new Error(error.description);
-        log.warn(
-          { output: this.name },
-          'NATS hands out nothing though there is more: another node leads now',
-        );
-      })
-      .catch(error => {
-        const fields = { output: this.name, error: (error as Error).message };
-        log.warn(fields, 'NATS hands out nothing though there is more, and no other node can lead');
-      });
   }
 
   /** Lets waiting pulls look again. */

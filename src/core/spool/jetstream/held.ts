@@ -2,7 +2,6 @@
 import type { Alert } from '../../alert/alert.ts';
 import type { Delivery } from '../contract.ts';
 import type { Waiting } from '../retry-heap.ts';
-import type { HandedOut } from './acks.ts';
 
 /**
  * `ready` to be handed out, `out` with the worker, `waiting` for its next try, `burying` on its way into the dead
@@ -17,13 +16,15 @@ export interface Keeper {
   buried(held: Held, error: Error): Promise<void>;
 }
 
-export class Held implements Delivery, HandedOut, Waiting {
+export class Held implements Delivery, Waiting {
   /** Sequence in the stream; below zero when the stream that it came from is no more. */
   offset: number;
+  /** When the stream stored it, in nanoseconds since the epoch as far as a double has them; tells it from others there. */
   readonly storedAt: number;
   readonly appendedAt: number;
   readonly alert: Alert;
   readonly attempt: number;
+  /** Subject that takes what becomes of it; undefined when nobody has to know. */
   reply: string | undefined;
   state: HeldState = 'ready';
   /** When its next try is due, on the monotonic clock. */

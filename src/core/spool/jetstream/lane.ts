@@ -6,10 +6,9 @@ import type { Clock, Logger } from '../../contract.ts';
 import type { DeadLetter } from '../contract.ts';
 import { letterOf } from '../letters/letter.ts';
 import { RetryHeap } from '../retry-heap.ts';
-import type { Acks, HandedOut } from './acks.ts';
+import type { Acks } from './acks.ts';
 import type { AlertCache } from './alerts.ts';
 import { Held, type Keeper } from './held.ts';
-import type { Stored } from './lost-end.ts';
 import { ARRIVED, MESSAGE_ID } from './publisher.ts';
 import type { Pulled } from './puller.ts';
 import { Recent } from './recent.ts';
@@ -45,7 +44,7 @@ export class Lane implements Keeper {
   #freshAt = 0;
   /** To be tried again, the next due on top. What is `gone` meanwhile is passed over. */
   readonly #again = new RetryHeap<Held>();
-  readonly #settled = new Recent(REMEMBERED_MS);
+  #settled = new Recent(REMEMBERED_MS);
   #orphans = 0;
   #bytes = 0;
   #isOpen = false;
@@ -105,17 +104,15 @@ export class Lane implements Keeper {
     this.#isOpen = false;
   }
 
-  /** Everything that the stream is believed to have, too. */
-  *[Symbol.iterator](): Iterator<Stored> {
-    for (const held of this.#table.values()) if (held.offset > 0) yield held;
-  }
-
   /**
-   * The stream has nothing any more of what it had from that sequence on. What is in hand of it exists only here: it
+   * The stream that everything came from is no more, and another is in its place. What is in hand exists only here: it
    * stays, out of the way of the new alerts that come under the same numbers.
    */
-  orphan(from: number): void {
-    for (const held of [...this.#table.values()]) if (held.offset >= from) this.#setAside(held);
+  orphan(): void {
+    const all = [...this.#table.values()];
+    this.#table.clear();
+    for (const held of all) this.#setAside(held);
+    this.#settled = new Recent(REMEMBERED_MS);
   }
 
   /** An alert has come from the server. */
@@ -125,7 +122,7 @@ export class Lane implements Keeper {
     const now = performance.now();
     // The server does not know yet that it was delivered: our answer was lost on the way.
     if (this.#settled.has(offset, storedAt)) {
-      this.#options.acks.ack({ offset, storedAt, reply });
+      this.#options.acks.ack(reply);
       return;
     }
     const known = this.#table.get(offset);
@@ -207,9 +204,9 @@ export class Lane implements Keeper {
   /**
    * Gives everything that is not settled back to the server, for any replica.
    * @param first the oldest sequence in the stream: what is older exists only here, and is lost now
-   * @returns the first of it that the server was told of
+   * @returns the subject of the first answer
    */
-  release(first: number): HandedOut | undefined {
+  release(first: number): string | undefined {
     const all = [...this.#table.values()];
     for (const held of all) this.#giveBack(held);
     const { log, output } = this.#options;
@@ -217,7 +214,7 @@ export class Lane implements Keeper {
     if (alerts > 0) {
       log.error({ output, alerts }, 'undelivered alerts that are not in the stream any more are lost');
     }
-    return all.find(({ reply }) => reply !== undefined);
+    return all.find(({ reply }) => reply !== undefined)?.reply;
   }
 
   acked(held: Held): void {
@@ -225,14 +222,14 @@ export class Lane implements Keeper {
     this.#forget(held);
     if (held.reply === undefined) return;
     this.#settled.add(held.offset, held.storedAt, performance.now());
-    this.#options.acks.ack(held);
+    this.#options.acks.ack(held.reply);
   }
 
   retried(held: Held, afterMs: number): void {
     if (!this.#isOpen || this.#table.get(held.offset) !== held) return;
     const waitMs = afterMs > 0 ? Math.min(afterMs, Number.MAX_SAFE_INTEGER) : 0;
     // Tried again from here when the time has come. The server hands it to another replica when that does not happen.
-    this.#options.acks.nak(held, waitMs + OURS_AFTER_DUE_MS);
+    this.#options.acks.nak(held.reply, waitMs + OURS_AFTER_DUE_MS);
     this.#replace(held, 'waiting', performance.now() + waitMs, held.attempt + 1);
   }
 
@@ -271,12 +268,12 @@ export class Lane implements Keeper {
 
   #touch(held: Held, now: number): void {
     held.touchedAt = now;
-    this.#options.acks.inProgress(held);
+    this.#options.acks.inProgress(held.reply);
   }
 
   #giveBack(held: Held): void {
     this.#forget(held);
-    this.#options.acks.nak(held);
+    this.#options.acks.nak(held.reply);
   }
 
   /** The stream has it no more: it stays in hand, out of the way of an alert that comes under its number. */
@@ -298,9 +295,8 @@ export class Lane implements Keeper {
       const uuid = message.headers?.get(MESSAGE_ID);
       return this.#options.alerts.get(message.info.streamSequence, uuid, message.data);
     } catch (error) {
-      const { streamSequence: offset, timestampNanos: storedAt } = message.info;
-      this.#options.unreadable(offset, error);
-      this.#options.acks.term({ offset, storedAt, reply: message.reply });
+      this.#options.unreadable(message.info.streamSequence, error);
+      this.#options.acks.term(message.reply);
       return undefined;
     }
   }

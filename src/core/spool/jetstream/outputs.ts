@@ -2,12 +2,11 @@
 import type { Clock, Logger } from '../../contract.ts';
 import type { Start } from '../contract.ts';
 import { tellRemoved } from '../removed.ts';
-import type { Acks, HandedOut } from './acks.ts';
+import type { Acks } from './acks.ts';
 import type { AlertCache } from './alerts.ts';
 import { StreamConsumer } from './consumer.ts';
 import type { LaneOptions } from './lane.ts';
 import type { Link, Session } from './link.ts';
-import { hasMessage, lostFrom } from './lost-end.ts';
 import { ensureConsumer, isMissing, retainConsumers } from './setup.ts';
 import type { StreamState } from './state.ts';
 
@@ -110,15 +109,8 @@ export class Outputs {
   async prepare(session: Session): Promise<void> {
     this.#made.clear();
     this.#heedStream();
-    await this.#heedEnd(session);
     for (const name of [...this.#consumers.keys()]) {
-      await ensureConsumer(
-        session.manager,
-        this.#options.stream,
-        name,
-        this.#startOf(name),
-        this.#options.log,
-      );
+      await ensureConsumer(session.manager, this.#options.stream, name, this.#startOf(name));
       this.#made.add(name);
     }
     await this.retainOn(session);
@@ -146,7 +138,7 @@ export class Outputs {
     await Promise.all(
       [...this.#consumers.values()].map(async ({ consumer }) => {
         if (!this.#made.has(consumer.name)) return;
-        const dropped = await consumer.refresh(session, this.#options.state);
+        const dropped = await consumer.refresh(session, this.#options.state.first);
         if (dropped > 0) lost.set(consumer.name, dropped);
       }),
     );
@@ -167,22 +159,22 @@ export class Outputs {
     for (const { consumer } of this.#consumers.values()) consumer.close();
   }
 
-  /** Gives back whatever is in hand; the first alert of each output. */
-  release(): HandedOut[] {
+  /** Gives back whatever is in hand; where the answer for the first alert of each output goes. */
+  release(): string[] {
     const { first } = this.#options.state;
     return [...this.#consumers.values()].flatMap(({ consumer }) => consumer.release(first) ?? []);
   }
 
   /** Makes one consumer while the session is in use; what is appended waits for it. */
   #make(session: Session, name: string): void {
-    const { stream, link, state, log } = this.#options;
-    const making = ensureConsumer(session.manager, stream, name, this.#startOf(name), log).then(
+    const { stream, link, state } = this.#options;
+    const making = ensureConsumer(session.manager, stream, name, this.#startOf(name)).then(
       async () => {
         this.#made.add(name);
         const found = this.#consumers.get(name);
         if (!found || link.session !== session) return;
         found.consumer.up(session);
-        await found.consumer.refresh(session, state).catch(() => 0);
+        await found.consumer.refresh(session, state.first).catch(() => 0);
       },
       () => link.renew(),
     );
@@ -193,30 +185,11 @@ export class Outputs {
   /** When the stream is another one, its sequences mean other alerts. */
   #heedStream(): void {
     if (!this.isOutOfStep) return;
-    const { state, log } = this.#options;
+    const { state, acks, log } = this.#options;
     this.#generation = state.generation;
-    this.#orphan(1);
+    acks.forget();
+    for (const { consumer } of this.#consumers.values()) consumer.orphan();
     log.error({}, 'the stream on NATS was lost: what outputs had not read of it is gone');
-  }
-
-  /** When the stream has lost its end, the sequences that were there mean other alerts. */
-  async #heedEnd({ manager }: Session): Promise<void> {
-    const { stream, state, acks, log } = this.#options;
-    const inHand = [...this.#consumers.values()].flatMap(({ consumer }) => [...consumer.lane]);
-    // What is older has been removed at the beginning.
-    const known = [...acks.open, ...inHand].filter(({ offset }) => offset >= state.first);
-    const from = await lostFrom(known, message => hasMessage(manager, stream, message));
-    if (from === Number.POSITIVE_INFINITY) return;
-    this.#orphan(from);
-    log.error(
-      { from },
-      'the stream on NATS has lost its newest alerts: what outputs had not read of them is gone',
-    );
-  }
-
-  #orphan(from: number): void {
-    this.#options.acks.forget(from);
-    for (const { consumer } of this.#consumers.values()) consumer.orphan(from);
   }
 
   /** Where the consumer begins should there be none on the server. */

@@ -1,10 +1,9 @@
 /** How far one output is in the stream, and how many alerts were dropped before it got to them. */
 import type { ConsumerInfo, DeliveryInfo } from '@nats-io/jetstream';
 
-/** What the server says of a consumer. In `delivered` is the last delivery to anybody; all up to `ack_floor` is settled. */
+/** What the server says of a consumer. In `delivered` is the last delivery to anybody. */
 export interface ConsumerState extends Pick<ConsumerInfo, 'created'> {
   delivered: Pick<ConsumerInfo['delivered'], 'consumer_seq' | 'stream_seq'>;
-  ack_floor: Pick<ConsumerInfo['ack_floor'], 'stream_seq'>;
 }
 
 type Delivered = Pick<DeliveryInfo, 'deliverySequence' | 'streamSequence' | 'deliveryCount'>;
@@ -18,19 +17,13 @@ export class Progress {
   #redelivered: number[] = [];
 
   /** @param reached 0 for a stream that is known to be new, undefined for one that is not known */
-  constructor(reached?: number) {
+  constructor(reached?: 0) {
     this.#reached = reached;
   }
 
   /** Everything up to this sequence was handed out to somebody or counted as dropped. */
   get reached(): number | undefined {
     return this.#reached;
-  }
-
-  /** Everything up to this sequence was settled or dropped when the server last spoke of it, by whatever replica. */
-  get settled(): number | undefined {
-    if (this.#reached === undefined || !this.#state) return this.#reached;
-    return Math.min(this.#reached, this.#state.ack_floor.stream_seq);
   }
 
   /** An alert came to us. */

@@ -1,5 +1,4 @@
 /** The streams and consumers on the server: made when they are missing, brought in line when they differ. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerConfig, JetStreamManager, StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import type { SpoolConfig } from '../../config/types.ts';
 import type { Logger } from '../../contract.ts';
@@ -14,14 +13,6 @@ export const ACK_WAIT_MS = 30_000;
  * some thousands.
  */
 const MAX_ACK_PENDING = 50_000;
-/** Time for a cluster that has just started to come to one state. */
-const CATCH_UP_MS = 1_000;
-/**
- * A server tells of a deletion before it is done with it, and takes down what is made under the same name meanwhile:
- * with nats-server 2.9.10, in 8 of 300 trials without this wait, the new consumer handed out nothing, or the new stream
- * had lost its folder.
- */
-export const DELETION_MS = 2_000;
 /** Within it the server drops an alert that it has already. Its memory for that grows with it. */
 const DUPLICATE_WINDOW_MS = 120_000;
 
@@ -140,51 +131,19 @@ export async function findStream(manager: JetStreamManager, name: string): Promi
   }
 }
 
-/**
- * Where a consumer has to go on that is ahead of its stream, from which the server has lost the newest messages: it would
- * pass over the new ones that get their sequences. Undefined when it is not ahead.
- */
-async function placeOfAhead(
-  manager: JetStreamManager,
-  stream: string,
-  name: string,
-): Promise<number | undefined> {
-  for (let look = 1; ; look++) {
-    const { delivered, ack_floor: floor } = await manager.consumers.info(stream, name);
-    // Asked for second: what was handed out is in it.
-    const { state } = await manager.streams.info(stream);
-    if (delivered.stream_seq <= state.last_seq) return undefined;
-    if (look === 2) return Math.min(floor.stream_seq, state.last_seq) + 1;
-    // The nodes of a cluster may still be on their way to what they have agreed on.
-    await sleep(CATCH_UP_MS, undefined, { ref: false });
-  }
-}
-
 /** Makes the output's consumer when there is none; `start` says where it begins then, a number being a sequence. */
 export async function ensureConsumer(
   manager: JetStreamManager,
   stream: string,
   output: string,
   start: Start | number,
-  log: Pick<Logger, 'error'>,
 ): Promise<void> {
   const name = toToken(output);
-  let startAt = start;
   try {
     const { config } = await manager.consumers.info(stream, name);
-    const ahead = await placeOfAhead(manager, stream, name);
-    if (ahead === undefined) {
-      // The output was removed and is back before its time: its place is kept for good again.
-      if (config.inactive_threshold) await setInactiveThreshold(manager, stream, config, 0);
-      return;
-    }
-    log.error(
-      { output, from: ahead },
-      'NATS has lost the end of the stream, not the place of the output: set back',
-    );
-    await manager.consumers.delete(stream, name);
-    await sleep(DELETION_MS, undefined, { ref: false });
-    startAt = typeof start === 'number' ? Math.min(start, ahead) : ahead;
+    // The output was removed and is back before its time: its place is kept for good again.
+    if (config.inactive_threshold) await setInactiveThreshold(manager, stream, config, 0);
+    return;
   } catch (error) {
     if (codeOf(error) !== CONSUMER_NOT_FOUND) throw error;
   }
@@ -192,7 +151,7 @@ export async function ensureConsumer(
     await manager.consumers.add(stream, {
       durable_name: name,
       description: `Output ${output}`,
-      ...from(startAt),
+      ...from(start),
       ack_policy: 'explicit' as ConsumerConfig['ack_policy'],
       ack_wait: nanos(ACK_WAIT_MS),
       max_deliver: -1,

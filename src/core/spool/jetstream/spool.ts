@@ -178,7 +178,7 @@ export class JetStreamSpool implements Spool {
     const { log } = this.#parts;
     await ensureStream(session.manager, alertStream(this.#config, this.#names), log);
     await ensureStream(session.manager, deadStream(this.#config, this.#names), log);
-    await this.#state.refresh(session, true);
+    await this.#state.refresh(session);
     await this.#outputs.prepare(session);
   }
 
@@ -244,7 +244,7 @@ export class JetStreamSpool implements Spool {
     const firsts = this.#outputs.release();
     await within(this.#link.session?.connection.flush(), left());
     // nats-server 2.9 drops the first alert that comes back on a request that is over, until its time is up: once more.
-    for (const first of firsts) this.#acks.nak(first);
+    for (const reply of firsts) this.#acks.nak(reply);
     await this.#acks.close(left());
     await this.#front.close();
     this.#publisher.close();

@@ -33,11 +33,6 @@ export class StreamState {
     return this.#first;
   }
 
-  /** Sequence of the newest message when the server was last asked; lower than that of the oldest one when there is none. */
-  get last(): number {
-    return this.#last;
-  }
-
   /** Sequence of the next message. */
   get next(): number {
     return this.#next;
@@ -63,8 +58,7 @@ export class StreamState {
     if (seq >= this.#next) this.#next = seq + 1;
   }
 
-  /** @param isFirst of the session: nothing of ours is on its way, and the server may have lost the end of the stream */
-  async refresh({ manager }: Session, isFirst = false): Promise<StreamInfo> {
+  async refresh({ manager }: Session): Promise<StreamInfo> {
     const info = await manager.streams.info(this.#stream);
     const { messages, bytes, first_seq, last_seq } = info.state;
     const isAnother = this.#created !== undefined && info.created !== this.#created;
@@ -72,7 +66,7 @@ export class StreamState {
     if (isAnother) this.#generation++;
     const isSame =
       !isAnother && this.#messages > 0 && first_seq === this.#first && this.#oldestAt !== undefined;
-    this.#next = isAnother || isFirst ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
+    this.#next = isAnother ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
     this.#messages = messages;
     this.#bytes = bytes;
     this.#first = messages === 0 ? last_seq + 1 : first_seq;

@@ -8,19 +8,9 @@ describe('how far an output is', () => {
     streamSequence,
     deliveryCount,
   });
-  const seen = (consumer_seq: number, stream_seq: number, created = '2026-01-31T12:00:00Z', settled = 0) => ({
+  const seen = (consumer_seq: number, stream_seq: number, created = '2026-01-31T12:00:00Z') => ({
     delivered: { consumer_seq, stream_seq },
-    ack_floor: { stream_seq: settled },
     created,
-  });
-
-  test('what was handed out is settled once the server says so', () => {
-    const progress = new Progress();
-    expect(progress.settled).toBeUndefined();
-    progress.update(seen(20, 20, undefined, 17), 1);
-    progress.arrived(delivery(21, 21));
-    expect([progress.settled, progress.reached]).toEqual([17, 21]);
-    expect(new Progress(6).settled).toBe(6);
   });
 
   test('what was there before the first look is not told', () => {
