@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { STORE } from './nats.ts';
 import { findProgram, freePorts, launch, listens, type Running, scratch } from './process.ts';
 
 export interface ClusterNode extends Pick<Running, 'freeze' | 'thaw'> {
@@ -50,7 +51,7 @@ export async function startNatsCluster(): Promise<NatsCluster> {
         `server_name: ${name}`,
         `listen: "127.0.0.1:${port}"`,
         `http: "127.0.0.1:${monitors[index]}"`,
-        `jetstream { store_dir: "${join(folder.path, name)}" }`,
+        `jetstream { store_dir: "${join(folder.path, name)}", max_file_store: ${STORE} }`,
         `cluster { name: test, listen: "127.0.0.1:${routes[index]}", routes: [ ${routes
           .map(route => `"nats://127.0.0.1:${route}"`)
           .join(', ')} ] }`,

@@ -3,6 +3,12 @@ import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { findProgram, freePort, listens, type Restartable, restartable, scratch } from './process.ts';
 
+/**
+ * What streams may reserve on a server. Its own default is three quarters of the disk's free space at the start: the
+ * same test would get its streams on one machine and `insufficient storage` on another.
+ */
+export const STORE = '100GB';
+
 /** Why there is no NATS server; undefined when there is one. */
 export function missingNats(): string | undefined {
   return findProgram('nats-server') ? undefined : 'nats-server is not installed';
@@ -31,7 +37,7 @@ export async function startNats(extra = '', wantedPort?: number): Promise<NatsSe
   const settings = [
     `listen: "127.0.0.1:${port}"`,
     `http: "127.0.0.1:${monitor}"`,
-    `jetstream { store_dir: "${join(folder.path, 'streams')}" }`,
+    `jetstream { store_dir: "${join(folder.path, 'streams')}", max_file_store: ${STORE} }`,
     extra,
   ];
   await writeFile(file, settings.join('\n'));
