@@ -92,6 +92,18 @@ function build(...options: string[]): ImageConfig {
   return JSON.parse(buildah('inspect', '--type', 'image', TAG)).Docker.config as ImageConfig;
 }
 
+/** Each run leaves some 30 layers, 0.9 GB: the next one need not build them again. */
+const LAYERS_KEPT = 80;
+
+/** Removes what runs have left in the storage once it is more than is worth keeping. The base image stays. */
+function removeBuilds(): void {
+  if (buildah('images', '--all', '--quiet').split('\n').length <= LAYERS_KEPT) return;
+  const builds = buildah('images', '--quiet', '--filter', `reference=${TAG}`);
+  if (builds !== '') buildah('rmi', '--force', ...builds.split('\n'));
+  // Each call takes the layers that nothing is built on, so there is one call for each level of them.
+  while (buildah('rmi', '--prune') !== '');
+}
+
 /** The image's files, mounted; undone with `close`. */
 function mounted(): { path: string; close(): void } {
   const container = buildah('from', '--pull-never', TAG).split('\n').at(-1)!;
@@ -371,5 +383,6 @@ try {
 } finally {
   again.close();
 }
+removeBuilds();
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
