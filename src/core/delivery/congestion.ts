@@ -39,8 +39,9 @@ const SLOW_GROWTH = 1 / 32;
 const BATCH_GROWTH = 1 / 16;
 
 /**
- * Halves with a try that failed, batches with the second in a row that got no answer. Grows with the answers to tries that it had no more room for: twofold with as many
- * quick ones as there may be tries at once, by a single try with as many others.
+ * Halves with a try that failed, batches with the second in a row that got no answer. Grows with the answers to tries that
+ * it had no more room for: twofold with as many quick ones as there may be tries at once, by a single try with as many
+ * others.
  */
 export class CongestionWindow {
   readonly #limits: CongestionLimits;
