@@ -219,6 +219,31 @@ describe('other identities', () => {
     expect(calls()).toEqual(['Bearer token-2']);
   });
 
+  test('a person who may act for a service account does, as gcloud writes it', async () => {
+    const file = {
+      type: 'impersonated_service_account',
+      delegates: ['projects/-/serviceAccounts/between@p1.example'],
+      service_account_impersonation_url: `${sink.origin}/impersonate`,
+      source_credentials: {
+        type: 'authorized_user',
+        client_id: 'id',
+        client_secret: 's3cret-client',
+        refresh_token: 's3cret-refresh',
+        token_uri: `${sink.origin}/token`,
+      },
+    };
+    await open({ credentials: base64(file) })();
+    const [person, impersonate] = asked();
+    expect(formOf(person)).toMatchObject({ grant_type: 'refresh_token', refresh_token: 's3cret-refresh' });
+    expect(impersonate).toMatchObject({ method: 'POST', headers: { authorization: 'Bearer token-1' } });
+    expect(JSON.parse(impersonate!.body)).toEqual({
+      scope: ['https://www.googleapis.com/auth/cloud-platform'],
+      lifetime: '3600s',
+      delegates: file.delegates,
+    });
+    expect(calls()).toEqual(['Bearer token-2']);
+  });
+
   test('a federated one with a token in a file acts for itself where it is told of no account', async () => {
     const token = join(dir, 'subject-token');
     const file = {
@@ -305,6 +330,7 @@ describe('what the settings add for the destination', () => {
 });
 
 describe('the key credentials', () => {
+  const IMPERSONATION = { service_account_impersonation_url: 'https://x.example/a:generateAccessToken' };
   const takes = (text: string) => GOOGLE_KEYS.credentials.safeParse(text).success;
   test('takes a file, in base64 or plain, and nothing', () => {
     expect(takes('')).toBe(true);
@@ -316,6 +342,15 @@ describe('the key credentials', () => {
     ['another type', { type: 'gdch_service_account' }],
     ['a key that is none', { ...{ type: 'service_account', client_email: 'a', private_key: 'x' } }],
     ['no account', { type: 'service_account' }],
+    ['nobody who acts', { type: 'impersonated_service_account', ...IMPERSONATION }],
+    [
+      'one who acts for one who acts',
+      {
+        type: 'impersonated_service_account',
+        ...IMPERSONATION,
+        source_credentials: { type: 'impersonated_service_account', ...IMPERSONATION },
+      },
+    ],
     [
       'an unknown source',
       { type: 'external_account', audience: 'a', subject_token_type: 't', token_url: 'https://x' },

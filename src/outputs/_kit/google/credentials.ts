@@ -7,7 +7,10 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../../core/ale
 import { flag, keyMeta, secret } from '../../../core/keys.ts';
 
 /** Who asks for a token. */
-export type GoogleCredentials = ServiceAccount | AuthorizedUser | ExternalAccount | MetadataServer;
+export type GoogleCredentials = Identity | Impersonated | MetadataServer;
+
+/** Who has something to show for a token. */
+export type Identity = ServiceAccount | AuthorizedUser | ExternalAccount;
 
 export interface ServiceAccount {
   type: 'service_account';
@@ -32,8 +35,6 @@ export interface ExternalAccount {
   audience: string;
   subjectTokenType: string;
   tokenUrl: string;
-  /** Where the federated identity becomes a service account; empty when it acts for itself. */
-  impersonationUrl: string;
   source: SubjectTokenSource;
 }
 
@@ -44,6 +45,16 @@ export interface SubjectTokenSource {
   headers: Record<string, string>;
   /** The member of a JSON answer that holds the token; empty when the token is all there is. */
   field: string;
+}
+
+/** A service account for which somebody else may act. */
+export interface Impersonated {
+  type: 'impersonated';
+  /** The method `generateAccessToken` of the account. */
+  url: string;
+  /** Accounts on the way to it, each of which may act for the next. */
+  delegates: string[];
+  by: Identity;
 }
 
 /** The account that the machine or the pod runs as. */
@@ -59,6 +70,19 @@ const DEFAULT_TOKEN_URL = 'https://oauth2.googleapis.com/token';
  */
 export function parseCredentials(json: string): GoogleCredentials {
   const file = parseObject(json);
+  const url = (fallback?: string) => urlOf(file, 'service_account_impersonation_url', fallback);
+  if (file.type === 'impersonated_service_account') {
+    const source = file.source_credentials;
+    if (!isJsonObject(source)) throw new Error('they have no `source_credentials`');
+    const delegates = Array.isArray(file.delegates) ? file.delegates.map(textOf) : [];
+    return { type: 'impersonated', url: url(), delegates, by: identityOf(source) };
+  }
+  const identity = identityOf(file);
+  if (identity.type !== 'external_account' || url('') === '') return identity;
+  return { type: 'impersonated', url: url(), delegates: [], by: identity };
+}
+
+function identityOf(file: JsonObject): Identity {
   const tokenUrl = (name: string, fallback?: string) => urlOf(file, name, fallback);
   switch (file.type) {
     case 'service_account':
@@ -83,11 +107,12 @@ export function parseCredentials(json: string): GoogleCredentials {
         audience: needed(file, 'audience'),
         subjectTokenType: needed(file, 'subject_token_type'),
         tokenUrl: tokenUrl('token_url'),
-        impersonationUrl: tokenUrl('service_account_impersonation_url', ''),
         source: sourceOf(file.credential_source),
       };
     default:
-      throw new Error('their `type` is none of service_account, authorized_user and external_account');
+      throw new Error(
+        'their `type` is none of service_account, authorized_user, external_account and impersonated_service_account',
+      );
   }
 }
 

@@ -7,7 +7,13 @@ import { answeredObject } from '../answer.ts';
 import type { AccessToken } from '../bearer.ts';
 import { judge } from '../http.ts';
 import { metadataClient } from '../token-service.ts';
-import type { AuthorizedUser, ExternalAccount, GoogleCredentials, ServiceAccount } from './credentials.ts';
+import type {
+  AuthorizedUser,
+  ExternalAccount,
+  GoogleCredentials,
+  Impersonated,
+  ServiceAccount,
+} from './credentials.ts';
 
 export interface ExchangeContext {
   /** For token services, see `openTokenService`. */
@@ -43,6 +49,8 @@ export function exchange(
       return fromUser(credentials, context);
     case 'external_account':
       return fromFederation(credentials, scope, context);
+    case 'impersonated':
+      return fromImpersonation(credentials, scope, context);
     case 'metadata':
       return fromMetadata(scope, context);
   }
@@ -84,22 +92,27 @@ async function fromUser(user: AuthorizedUser, context: ExchangeContext) {
 /** cloud.google.com/iam/docs/workload-identity-federation-with-other-providers. */
 async function fromFederation(account: ExternalAccount, scope: string, context: ExchangeContext) {
   const subject = await subjectToken(account, context);
-  const { impersonationUrl } = account;
   const form = {
     grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
     requested_token_type: 'urn:ietf:params:oauth:token-type:access_token',
     audience: account.audience,
-    scope: impersonationUrl === '' ? scope : PLATFORM_SCOPE,
+    scope,
     subject_token: subject,
     subject_token_type: account.subjectTokenType,
   };
-  const federated = readToken(await ask(postForm(account.tokenUrl, form), context, [subject]));
-  if (impersonationUrl === '') return federated;
+  return readToken(await ask(postForm(account.tokenUrl, form), context, [subject]));
+}
+
+/** cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken. */
+async function fromImpersonation(account: Impersonated, scope: string, context: ExchangeContext) {
+  const { text } = await exchange(account.by, PLATFORM_SCOPE, context);
+  const { delegates } = account;
+  const wanted = { scope: [scope], lifetime: `${LIFETIME_SECONDS}s` };
   const request: HttpRequest = {
     method: 'POST',
-    url: impersonationUrl,
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${federated.text}` },
-    body: JSON.stringify({ scope: [scope], lifetime: `${LIFETIME_SECONDS}s` }),
+    url: account.url,
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${text}` },
+    body: JSON.stringify(delegates.length > 0 ? { ...wanted, delegates } : wanted),
     setup: true,
   };
   const { accessToken, expireTime } = answeredObject((await ask(request, context)).body);
