@@ -68,11 +68,13 @@ describeWith('three replicas on JetStream', missingNats(), () => {
           return acknowledged.every(n => there.has(n));
         },
         ARRIVES_WITHIN_MS,
-      ).catch(error => {
+      ).catch(async error => {
+        stored = await storedAt(exact.port, stream);
         const there = new Set(stored);
         const lost = acknowledged.filter(n => !there.has(n));
         throw new Error(
-          `${error.message}: webhook lacks ${sink.missing(acknowledged).length}, nats ${lost.length} (${lost.slice(0, 5)})\n` +
+          `${error.message}: webhook lacks ${sink.missing(acknowledged)}, nats ${lost.length} (${lost.slice(0, 5)})\n` +
+            `${await placesIn(cluster, stream)}\n` +
             replicas.map(({ logs }) => logs.slice(-3000)).join('\n--\n'),
         );
       });
@@ -184,6 +186,23 @@ async function allArrive(sink: Sink, count: number, replicas: readonly TestDaemo
       console.log(`${shown.join('\n')}\n${replica.logs.slice(-3000)}`);
     }
     throw error;
+  }
+}
+
+/** How far the outputs are in their stream, as the cluster says. */
+async function placesIn({ servers }: NatsCluster, stream: string): Promise<string> {
+  const connection = await connect({ servers });
+  try {
+    const manager = await jetstreamManager(connection, { timeout: 20_000 });
+    const lines = [JSON.stringify((await manager.streams.info(stream)).state)];
+    for await (const info of manager.consumers.list(stream)) {
+      const { name, delivered, ack_floor, num_pending, num_ack_pending, cluster } = info;
+      const leader = cluster?.leader;
+      lines.push(JSON.stringify({ name, leader, delivered, ack_floor, num_pending, num_ack_pending }));
+    }
+    return lines.join('\n');
+  } finally {
+    await connection.close();
   }
 }
 

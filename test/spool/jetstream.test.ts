@@ -1,10 +1,16 @@
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SpoolFullError } from '../../src/core/spool/contract.ts';
+import { Acks } from '../../src/core/spool/jetstream/acks.ts';
+import { AlertCache } from '../../src/core/spool/jetstream/alerts.ts';
+import { StreamConsumer } from '../../src/core/spool/jetstream/consumer.ts';
 import { Folders, jetStreamConfig, ON_A_SERVER, openOnServer } from '../support/jetstream.ts';
+import { recordingLogger } from '../support/logger.ts';
 import { missingNats, type NatsServer, startNats } from '../support/services/nats.ts';
 import { type NatsCluster, startNatsCluster } from '../support/services/nats-cluster.ts';
 import { describeWith } from '../support/services/need.ts';
-import { drain, numbered, numberOf } from '../support/spool.ts';
+import { drain, numbered, numberOf, realClock } from '../support/spool.ts';
 import { runSpoolSuite } from './suite/suite.ts';
 
 const folders = new Folders();
@@ -38,6 +44,56 @@ describeWith('JetStream cluster', missingNats(), () => {
       openOnServer(jetStreamConfig(cluster.servers, 3), folders.make(), overrides, { now }),
     ON_A_SERVER,
   );
+
+  test('an output that the cluster has nothing for, though the stream has more, gets another leader', async () => {
+    const config = jetStreamConfig(cluster.servers, 3);
+    const spool = await openOnServer(config, folders.make());
+    spool.consumer('a');
+    await spool.append([numbered(1), numbered(2)]);
+    await spool.close();
+    const connection = await connect({ servers: cluster.servers });
+    const manager = await jetstreamManager(connection, { timeout: 10_000 });
+    const { consumers } = manager;
+    const leader = async () => (await consumers.info(config.stream, 'a')).cluster?.leader;
+    const before = await leader();
+    // What the node says that leads it; the state itself takes a broken node.
+    const info = async (stream: string, name: string) => {
+      const found = await consumers.info(stream, name);
+      return { ...found, num_pending: 0, delivered: { ...found.delivered, stream_seq: 1 } };
+    };
+    const told = { consumers: { info }, direct: manager.direct } as unknown as JetStreamManager;
+    const session = { connection, jetstream: jetstream(connection), manager: told };
+    const log = recordingLogger();
+    const consumer = new StreamConsumer({
+      output: 'a',
+      stream: config.stream,
+      acks: new Acks(),
+      alerts: new AlertCache(),
+      clock: realClock,
+      log,
+      bury: async () => undefined,
+      unreadable: () => undefined,
+      room: () => 1 << 20,
+      stale: () => undefined,
+      failed: () => undefined,
+    }).open();
+    try {
+      consumer.up(session);
+      const pulling = drain(consumer, 6_000);
+      const look = async () => {
+        await consumer.refresh(session, { first: 1, last: 2 });
+        return log.lines.map(({ message }) => message);
+      };
+      await expect
+        .poll(look, { timeout: 15_000, interval: 1_000 })
+        .toContainEqual(expect.stringContaining('another node was asked to lead'));
+      await expect.poll(leader, { timeout: 10_000 }).not.toBe(before);
+      await pulling;
+    } finally {
+      consumer.close();
+      await connection.close();
+    }
+  }, 60_000);
 
   // The cluster's list of consumers then leaves it out.
   test('an output whose place in the log nobody tells loses nothing when room is made', async () => {

@@ -9,6 +9,8 @@ import { toToken } from './names.ts';
 import { Progress } from './progress.ts';
 import { ARRIVED } from './publisher.ts';
 import { Puller } from './puller.ts';
+import { Stall } from './stall.ts';
+import type { StreamState } from './state.ts';
 
 /** Alerts asked for ahead of their being taken. */
 const LEAST_AHEAD = 64;
@@ -20,6 +22,7 @@ const UNWANTED_MS = 10_000;
 /** Closed for so long, nobody will open it again soon. */
 const ABANDONED_MS = 5_000;
 const FIRST_GUESS_BYTES = 1024;
+const API_TIMEOUT_MS = 5_000;
 
 export interface StreamConsumerOptions extends LaneOptions {
   stream: string;
@@ -47,6 +50,7 @@ export class StreamConsumer implements Consumer {
   #remote: Remote = { pending: 0, ackPending: 0, oldestAt: undefined };
   #dropped = 0;
   #progress = new Progress();
+  readonly #stall = new Stall();
   #isOpen = false;
   #closedAt = performance.now();
   #wantedAt = Number.NEGATIVE_INFINITY;
@@ -175,11 +179,12 @@ export class StreamConsumer implements Consumer {
 
   /**
    * Asks the server how far the consumer is.
-   * @param first the oldest sequence in the stream
+   * @param state of the stream, as it was before
    * @returns how many alerts were dropped unread since the last time
    */
-  async refresh({ manager }: Session, first: number): Promise<number> {
+  async refresh(session: Session, { first, last }: Pick<StreamState, 'first' | 'last'>): Promise<number> {
     const { stream } = this.#options;
+    const { manager } = session;
     const progress = this.#progress;
     const info = await manager.consumers.info(stream, toToken(this.name));
     // This is about a stream that was replaced meanwhile.
@@ -195,7 +200,27 @@ export class StreamConsumer implements Consumer {
         ? undefined
         : (this.lane.get(oldest)?.appendedAt ?? (await this.#timeOf(manager, oldest))),
     };
+    const isAsking = this.#puller.outstanding > 0;
+    if (this.#stall.look(info, last < first ? 0 : last, isAsking, performance.now())) this.#moveLead(session);
     return dropped;
+  }
+
+  /** Asks the cluster for another leader of the consumer. A single server has nobody to ask, and says so. */
+  #moveLead({ connection }: Session): void {
+    const { stream, log } = this.#options;
+    const subject = `$JS.API.CONSUMER.LEADER.STEPDOWN.${stream}.${toToken(this.name)}`;
+    const what = 'NATS hands out nothing though there is more';
+    connection
+      .request(subject, undefined, { timeout: API_TIMEOUT_MS })
+      .then(answer => {
+        const { error } = answer.json<{ error?: { description?: string } }>();
+        if (error) throw new Error(error.description);
+        log.warn({ output: this.name }, `${what}: another node was asked to lead`);
+      })
+      .catch(error => {
+        const fields = { output: this.name, error: (error as Error).message };
+        log.warn(fields, `${what}, and no other node can lead`);
+      });
   }
 
   /** Lets waiting pulls look again. */

@@ -138,7 +138,7 @@ export class Outputs {
     await Promise.all(
       [...this.#consumers.values()].map(async ({ consumer }) => {
         if (!this.#made.has(consumer.name)) return;
-        const dropped = await consumer.refresh(session, this.#options.state.first);
+        const dropped = await consumer.refresh(session, this.#options.state);
         if (dropped > 0) lost.set(consumer.name, dropped);
       }),
     );
@@ -174,7 +174,7 @@ export class Outputs {
         const found = this.#consumers.get(name);
         if (!found || link.session !== session) return;
         found.consumer.up(session);
-        await found.consumer.refresh(session, state.first).catch(() => 0);
+        await found.consumer.refresh(session, state).catch(() => 0);
       },
       () => link.renew(),
     );

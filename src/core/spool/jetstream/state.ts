@@ -33,6 +33,11 @@ export class StreamState {
     return this.#first;
   }
 
+  /** Sequence of the newest message when the server was last asked; lower than that of the oldest one when there is none. */
+  get last(): number {
+    return this.#last;
+  }
+
   /** Sequence of the next message. */
   get next(): number {
     return this.#next;
