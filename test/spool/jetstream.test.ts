@@ -10,7 +10,7 @@ import { recordingLogger } from '../support/logger.ts';
 import { missingNats, type NatsServer, startNats } from '../support/services/nats.ts';
 import { type NatsCluster, startNatsCluster } from '../support/services/nats-cluster.ts';
 import { describeWith } from '../support/services/need.ts';
-import { drain, numbered, numberOf, realClock } from '../support/spool.ts';
+import { drain, numbered, numberedTo, numberOf, pullAll, realClock } from '../support/spool.ts';
 import { runSpoolSuite } from './suite/suite.ts';
 
 const folders = new Folders();
@@ -81,7 +81,7 @@ describeWith('JetStream cluster', missingNats(), () => {
       consumer.up(session);
       const pulling = drain(consumer, 6_000);
       const look = async () => {
-        await consumer.refresh(session, { first: 1, last: 2 });
+        await consumer.refresh(session, { first: 1, last: 2, stored: () => undefined });
         return log.lines.map(({ message }) => message);
       };
       await expect
@@ -94,6 +94,35 @@ describeWith('JetStream cluster', missingNats(), () => {
       await connection.close();
     }
   }, 60_000);
+
+  test('a stream that loses its end while this connection stays: it is seen, and new alerts arrive', async () => {
+    const config = jetStreamConfig(cluster.servers, 1);
+    await (await openOnServer(config, folders.make())).close();
+    const home = await cluster.leaderOf(config.stream);
+    const servers = cluster.nodes.filter(node => node !== home).map(({ port }) => `127.0.0.1:${port}`);
+    const log = recordingLogger();
+    const spool = await openOnServer({ ...config, servers }, folders.make(), {}, { log });
+    const consumer = spool.consumer('a');
+    try {
+      await spool.append(numberedTo(10));
+      for (const delivery of await pullAll(consumer, 10)) delivery.ack();
+      await expect.poll(() => consumer.stats().depth).toBe(0);
+      await home.stop();
+      await home.loseEnd(config.stream, 7);
+      await home.start();
+      const lost = () => log.lines.filter(({ message }) => message.includes('has lost the newest alerts'));
+      await expect.poll(lost, { timeout: 30_000 }).toMatchObject([{ fields: { filled: 3 } }]);
+      await spool.append(numberedTo(6, 11));
+      const numbers = new Set<number>();
+      const arrive = async () => {
+        for (const delivery of await drain(consumer, 200)) numbers.add(numberOf(delivery));
+        return [...numbers].sort((a, b) => a - b);
+      };
+      await expect.poll(arrive, { timeout: 20_000 }).toEqual([11, 12, 13, 14, 15, 16]);
+    } finally {
+      await spool.close();
+    }
+  }, 90_000);
 
   // The cluster's list of consumers then leaves it out.
   test('an output whose place in the log nobody tells loses nothing when room is made', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { STORE } from './nats.ts';
+import { loseEnd, STORE } from './nats.ts';
 import { findProgram, freePorts, launch, listens, type Running, scratch } from './process.ts';
 
 export interface ClusterNode extends Pick<Running, 'freeze' | 'thaw'> {
@@ -15,6 +15,8 @@ export interface ClusterNode extends Pick<Running, 'freeze' | 'thaw'> {
   stop(): Promise<void>;
   /** Starts it again with its data. */
   start(): Promise<void>;
+  /** Leaves a stream no more than its first messages there. Only while the node is stopped. */
+  loseEnd(stream: string, left: number): Promise<void>;
 }
 
 export interface NatsCluster {
@@ -57,7 +59,7 @@ export async function startNatsCluster(): Promise<NatsCluster> {
           .join(', ')} ] }`,
       ];
       await writeFile(file, settings.join('\n'));
-      return new Node(name, port, monitors[index]!, file);
+      return new Node(name, port, monitors[index]!, file, join(folder.path, name));
     }),
   );
   await Promise.all(nodes.map(node => node.start()));
@@ -113,13 +115,15 @@ class Node implements ClusterNode {
   readonly port: number;
   readonly #monitor: number;
   readonly #file: string;
+  readonly #store: string;
   #running: Running | undefined;
 
-  constructor(name: string, port: number, monitor: number, file: string) {
+  constructor(name: string, port: number, monitor: number, file: string, store: string) {
     this.name = name;
     this.port = port;
     this.#monitor = monitor;
     this.#file = file;
+    this.#store = store;
   }
 
   get isRunning(): boolean {
@@ -133,6 +137,10 @@ class Node implements ClusterNode {
       ready: () => listens(this.port),
       withinMs: 15_000,
     });
+  }
+
+  loseEnd(stream: string, left: number): Promise<void> {
+    return loseEnd(this.#store, stream, left);
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { findProgram, freePort, listens, type Restartable, restartable, scratch } from './process.ts';
@@ -21,9 +21,11 @@ export interface NatsServer extends Pick<Restartable, 'freeze' | 'thaw'> {
   /** Clients connected at the moment. */
   connections(): Promise<number>;
   /** Ends the server; its streams stay. */
-  stop(): Promise<void>;
+  stop(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port. */
   start(): Promise<void>;
+  /** Leaves a stream no more than its first messages, as a machine without power does. Only while the server is stopped. */
+  loseEnd(stream: string, left: number): Promise<void>;
   /** Ends it and removes its data. */
   remove(): Promise<void>;
 }
@@ -53,11 +55,27 @@ export async function startNats(extra = '', wantedPort?: number): Promise<NatsSe
   return {
     ...server,
     port,
+    loseEnd: (stream, left) => loseEnd(join(folder.path, 'streams'), stream, left),
     connections: async () => {
       const response = await fetch(`http://127.0.0.1:${monitor}/connz`);
       return ((await response.json()) as { num_connections: number }).num_connections;
     },
   };
+}
+
+/**
+ * Cuts a stream in the folder of a server that does not run. Each record of a block begins with its length, in which the highest bit is a flag
+ * (server/filestore.go of nats-server).
+ */
+export async function loseEnd(store: string, stream: string, left: number): Promise<void> {
+  const folder = join(store, 'jetstream', '$G', 'streams', stream, 'msgs');
+  const block = join(folder, '1.blk');
+  const bytes = await readFile(block);
+  let end = 0;
+  for (let message = 0; message < left; message++) end += bytes.readUInt32LE(end) & 0x7f_ff_ff_ff;
+  await truncate(block, end);
+  // What it has noted besides is no older.
+  for (const name of ['index.db', '1.idx', '1.fss']) await rm(join(folder, name), { force: true });
 }
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;

@@ -182,13 +182,15 @@ export class StreamConsumer implements Consumer {
    * @param state of the stream, as it was before
    * @returns how many alerts were dropped unread since the last time
    */
-  async refresh(session: Session, { first, last }: Pick<StreamState, 'first' | 'last'>): Promise<number> {
+  async refresh(session: Session, state: Pick<StreamState, 'first' | 'last' | 'stored'>): Promise<number> {
     const { stream } = this.#options;
     const { manager } = session;
+    const { first, last } = state;
     const progress = this.#progress;
     const info = await manager.consumers.info(stream, toToken(this.name));
     // This is about a stream that was replaced meanwhile.
     if (progress !== this.#progress) return 0;
+    state.stored(info.delivered.stream_seq);
     const dropped = progress.update(info, first);
     this.#dropped += dropped;
     const isIdle = info.num_pending + info.num_ack_pending === 0;

@@ -9,6 +9,7 @@ import { RetryHeap } from '../retry-heap.ts';
 import type { Acks } from './acks.ts';
 import type { AlertCache } from './alerts.ts';
 import { Held, type Keeper } from './held.ts';
+import { isFiller, type Stored } from './lost-end.ts';
 import { ARRIVED, MESSAGE_ID } from './publisher.ts';
 import type { Pulled } from './puller.ts';
 import { Recent } from './recent.ts';
@@ -45,6 +46,7 @@ export class Lane implements Keeper {
   /** To be tried again, the next due on top. What is `gone` meanwhile is passed over. */
   readonly #again = new RetryHeap<Held>();
   #settled = new Recent(REMEMBERED_MS);
+  #newest: Stored | undefined;
   #orphans = 0;
   #bytes = 0;
   #isOpen = false;
@@ -73,6 +75,11 @@ export class Lane implements Keeper {
     let lowest = Number.POSITIVE_INFINITY;
     for (const offset of this.#table.keys()) if (offset > 0) lowest = Math.min(lowest, offset);
     return lowest;
+  }
+
+  /** The message of the highest sequence that has come. */
+  get newest(): Stored | undefined {
+    return this.#newest;
   }
 
   get(offset: number): Held | undefined {
@@ -105,7 +112,7 @@ export class Lane implements Keeper {
   }
 
   /**
-   * The stream that everything came from is no more, and another is in its place. What is in hand exists only here: it
+   * The stream does not have any more what came from it, or not all of that. What is in hand may exist only here: it
    * stays, out of the way of the new alerts that come under the same numbers.
    */
   orphan(): void {
@@ -113,6 +120,7 @@ export class Lane implements Keeper {
     this.#table.clear();
     for (const held of all) this.#setAside(held);
     this.#settled = new Recent(REMEMBERED_MS);
+    this.#newest = undefined;
   }
 
   /** An alert has come from the server. */
@@ -120,6 +128,7 @@ export class Lane implements Keeper {
     const { streamSequence: offset, deliveryCount, timestampNanos: storedAt } = message.info;
     const { reply } = message;
     const now = performance.now();
+    if (!this.#newest || offset >= this.#newest.offset) this.#newest = { offset, storedAt };
     // The server does not know yet that it was delivered: our answer was lost on the way.
     if (this.#settled.has(offset, storedAt)) {
       this.#options.acks.ack(reply);
@@ -132,6 +141,10 @@ export class Lane implements Keeper {
       known.reply = reply;
       known.touchedAt = now;
       if (known.state === 'waiting') this.#replace(known, 'waiting', 0, known.attempt);
+      return;
+    }
+    if (isFiller(message)) {
+      this.#options.acks.ack(reply);
       return;
     }
     const alert = this.#decode(message);

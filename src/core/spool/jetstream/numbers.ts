@@ -55,7 +55,7 @@ export class Numbers {
   async #ask(session: Session): Promise<void> {
     const { link, state, outputs, drops } = this.#options;
     await state.refresh(session);
-    if (outputs.isOutOfStep) return link.renew();
+    if (outputs.isOutOfStep || state.isCut) return link.renew();
     drops.add(await outputs.refresh(session));
   }
 }

@@ -7,11 +7,13 @@ import type { AlertCache } from './alerts.ts';
 import { StreamConsumer } from './consumer.ts';
 import type { LaneOptions } from './lane.ts';
 import type { Link, Session } from './link.ts';
+import { fateOf, fillEnd, type Stored } from './lost-end.ts';
+import type { Names } from './names.ts';
 import { ensureConsumer, isMissing, retainConsumers } from './setup.ts';
 import type { StreamState } from './state.ts';
 
 export interface OutputsOptions {
-  stream: string;
+  names: Names['alerts'];
   link: Link;
   state: StreamState;
   acks: Acks;
@@ -60,10 +62,10 @@ export class Outputs {
   open(name: string, start: Start): StreamConsumer {
     const known = this.#consumers.get(name);
     if (known) return known.consumer.open();
-    const { stream, acks, alerts, clock, log, link, memoryBytes, bury, stale } = this.#options;
+    const { names, acks, alerts, clock, log, link, memoryBytes, bury, stale } = this.#options;
     const consumer = new StreamConsumer({
       output: name,
-      stream,
+      stream: names.stream,
       acks,
       alerts,
       clock,
@@ -99,8 +101,8 @@ export class Outputs {
   /** Leaves the consumers of other outputs on the server to their end. */
   async retainOn({ manager }: Session): Promise<void> {
     if (!this.#wanted) return;
-    const { stream, removedMs, log } = this.#options;
-    for (const removed of await retainConsumers(manager, stream, this.#wanted, removedMs)) {
+    const { names, removedMs, log } = this.#options;
+    for (const removed of await retainConsumers(manager, names.stream, this.#wanted, removedMs)) {
       tellRemoved(log, removed);
     }
   }
@@ -109,8 +111,9 @@ export class Outputs {
   async prepare(session: Session): Promise<void> {
     this.#made.clear();
     this.#heedStream();
+    await this.#heedEnd(session);
     for (const name of [...this.#consumers.keys()]) {
-      await ensureConsumer(session.manager, this.#options.stream, name, this.#startOf(name));
+      await ensureConsumer(session.manager, this.#options.names.stream, name, this.#startOf(name));
       this.#made.add(name);
     }
     await this.retainOn(session);
@@ -167,8 +170,8 @@ export class Outputs {
 
   /** Makes one consumer while the session is in use; what is appended waits for it. */
   #make(session: Session, name: string): void {
-    const { stream, link, state } = this.#options;
-    const making = ensureConsumer(session.manager, stream, name, this.#startOf(name)).then(
+    const { names, link, state } = this.#options;
+    const making = ensureConsumer(session.manager, names.stream, name, this.#startOf(name)).then(
       async () => {
         this.#made.add(name);
         const found = this.#consumers.get(name);
@@ -190,6 +193,35 @@ export class Outputs {
     acks.forget();
     for (const { consumer } of this.#consumers.values()) consumer.orphan();
     log.error({}, 'the stream on NATS was lost: what outputs had not read of it is gone');
+  }
+
+  /** When the stream has lost its end, new alerts must not get sequences that outputs are past. */
+  async #heedEnd(session: Session): Promise<void> {
+    const { names, state, acks, log } = this.#options;
+    const newest = this.#newest();
+    // What is older than all that there is has been removed at the beginning.
+    const isKept = newest !== undefined && newest.offset >= state.first;
+    const fate = isKept ? await fateOf(session.manager, names.stream, newest) : 'there';
+    if (fate === 'replaced') {
+      // An answer would be taken for that of an alert which another replica has put there.
+      acks.forget();
+      for (const { consumer } of this.#consumers.values()) consumer.lane.orphan();
+    }
+    const filled = await fillEnd(session, names, Math.max(state.next - 1, newest?.offset ?? 0));
+    if (fate === 'there' && filled === 0) return;
+    const message =
+      'NATS has lost the newest alerts of its stream: what outputs had not read of them is gone';
+    log.error({ filled }, message);
+  }
+
+  /** The message of the highest sequence that any output was given. */
+  #newest(): Stored | undefined {
+    let newest: Stored | undefined;
+    for (const { consumer } of this.#consumers.values()) {
+      const { newest: one } = consumer.lane;
+      if (one && one.offset >= (newest?.offset ?? 0)) newest = one;
+    }
+    return newest;
   }
 
   /** Where the consumer begins should there be none on the server. */

@@ -73,7 +73,7 @@ export class JetStreamSpool implements Spool {
     });
     this.deadLetters = new StreamDeadLetters({ transport, link: this.#link, names: this.#names, log });
     this.#outputs = new Outputs({
-      stream,
+      names: this.#names.alerts,
       link: this.#link,
       state: this.#state,
       acks: this.#acks,

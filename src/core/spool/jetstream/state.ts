@@ -13,6 +13,7 @@ export class StreamState {
   #oldestAt: number | undefined;
   #created: string | undefined;
   #generation = 0;
+  #isCut = false;
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
   constructor(stream: string) {
@@ -36,6 +37,11 @@ export class StreamState {
   /** Sequence of the newest message when the server was last asked; lower than that of the oldest one when there is none. */
   get last(): number {
     return this.#last;
+  }
+
+  /** Whether the server, when it was last asked, had not got all that had been stored by then. */
+  get isCut(): boolean {
+    return this.#isCut;
   }
 
   /** Sequence of the next message. */
@@ -64,11 +70,13 @@ export class StreamState {
   }
 
   async refresh({ manager }: Session): Promise<StreamInfo> {
+    const known = this.#next - 1;
     const info = await manager.streams.info(this.#stream);
     const { messages, bytes, first_seq, last_seq } = info.state;
     const isAnother = this.#created !== undefined && info.created !== this.#created;
     this.#created = info.created;
     if (isAnother) this.#generation++;
+    this.#isCut = !isAnother && last_seq < known;
     const isSame =
       !isAnother && this.#messages > 0 && first_seq === this.#first && this.#oldestAt !== undefined;
     this.#next = isAnother ? last_seq + 1 : Math.max(this.#next, last_seq + 1);
