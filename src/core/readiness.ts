@@ -12,11 +12,14 @@ export interface Condition {
   outputs: readonly OutputStatus[];
 }
 
+const FULL = 'the log is full, outputs have not taken what it holds: alerts are refused';
+
 /** Ready unless something blocks: problems of outputs never do, as their alerts wait in the log. */
 export function readinessOf({ isStopping, spool, reloadError, outputs }: Condition): Readiness {
   const problems: Readiness['problems'] = [];
-  const { fault, deadLetterFault, remote } = spool;
+  const { fault, full, deadLetterFault, remote } = spool;
   if (isStopping) problems.push({ part: 'daemon', message: 'it is stopping', blocking: true });
+  if (full) problems.push({ part: 'spool', message: FULL, blocking: true });
   if (fault) problems.push({ part: 'spool', message: fault, blocking: true });
   if (deadLetterFault) problems.push({ part: 'dead letters', message: deadLetterFault, blocking: false });
   if (remote?.detour !== undefined) {

@@ -89,3 +89,29 @@ test.skipIf(!canMount)(
   },
   60_000,
 );
+
+test('a full log that may drop nothing: 503, not ready until there is room, and all that was taken arrives', async () => {
+  const { sink, daemon } = await scene();
+  sink.behaviour = (_request, response) => void response.writeHead(500).end();
+  const spool = { maxbytes: '256KiB', segmentbytes: '64KiB', overflow: 'reject' };
+  await daemon.start({ webhook: { address: sink.url, delivery: { breaker: { max: '500ms' } } }, spool });
+  expect((await daemon.get('/readyz')).status).toBe(200);
+  let n = 0;
+  while (n < 2_000 && (await daemon.post(numbered(n))) === 200) n++;
+  expect(n).toBeGreaterThan(100);
+  expect(n).toBeLessThan(2_000);
+  const { status, text } = await daemon.get('/readyz');
+  expect(status).toBe(503);
+  expect(JSON.parse(text)).toMatchObject({
+    ready: false,
+    problems: expect.arrayContaining([
+      { part: 'spool', message: expect.stringContaining('the log is full'), blocking: true },
+    ]),
+  });
+  expect((await daemon.get('/metrics')).text).toContain('tiercel_spool_full 1');
+
+  sink.behaviour = healthy;
+  await until('it is ready', async () => (await daemon.get('/readyz')).status === 200);
+  await until('what was taken has arrived', () => sink.received.size === n);
+  expect(await daemon.post(numbered(n))).toBe(200);
+}, 60_000);

@@ -323,6 +323,7 @@ describe('what is read at a scrape', () => {
     oldestAt: undefined,
     setAside: 1,
     fault: 'ENOSPC',
+    full: true,
     deadLetterBytes: 8192,
   };
 
@@ -352,6 +353,7 @@ describe('what is read at a scrape', () => {
     const spool = (name: string) => samples(metrics, `tiercel_spool_${name}`);
     expect(await spool('bytes')).toEqual({ '': 4096 });
     expect(await spool('fault')).toEqual({ '': 1 });
+    expect(await spool('full')).toEqual({ '': 1 });
     expect(await spool('dead_letters_fault')).toEqual({ '': 0 });
     expect(await spool('dead_letters_bytes')).toEqual({ '': 8192 });
     expect(await spool('oldest_age_seconds')).toEqual({ '': 0 });

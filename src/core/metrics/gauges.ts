@@ -69,6 +69,7 @@ const SPOOL_GAUGES: readonly SpoolGauge[] = [
   ],
   ['set_aside', 'Pieces of the log that could not be read back.', stats => stats.setAside],
   ['fault', '1 while alerts cannot be stored durably.', stats => (stats.fault === undefined ? 0 : 1)],
+  ['full', '1 while alerts are refused because the log is full.', stats => Number(stats.full)],
   [
     'dead_letters_fault',
     '1 while dead letters cannot be stored or read.',

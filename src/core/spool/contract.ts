@@ -73,6 +73,8 @@ export interface SpoolStats {
   setAside: number;
   /** Why appends are not durable at present; undefined when all is well. */
   fault: string | undefined;
+  /** Whether alerts are refused as the log is full and set to reject. */
+  full: boolean;
   /** Why dead letters cannot be stored or read at present; absent when all is well, or nothing is known. */
   deadLetterFault?: string | undefined;
   /** Bytes that the dead letters take; absent when nothing is known. */

@@ -24,6 +24,13 @@ import { memoryCost, Tail } from './tail.ts';
 const CHUNK_ENTRIES = 256;
 const TRIM_INTERVAL_MS = 30_000;
 
+interface Size {
+  /** Of the alerts' JSON. */
+  bytes: number;
+  /** In memory. */
+  cost: number;
+}
+
 /** What a memory spool works with. */
 export interface MemorySpoolDeps {
   clock: Clock;
@@ -46,6 +53,8 @@ export class MemorySpool implements Spool, LogReader {
   #settledBytes = 0;
   #settledTo = 1;
   #lastAt = Number.NEGATIVE_INFINITY;
+  /** What the last append wanted if it was refused as the log is full. */
+  #refused: Size | undefined;
   #closed = false;
 
   constructor(config: SpoolConfig, deps: MemorySpoolDeps) {
@@ -89,7 +98,9 @@ export class MemorySpool implements Spool, LogReader {
       appendedAt,
       alert,
     }));
-    if (!this.#makeRoom(entries)) {
+    const size = sizeOf(entries);
+    this.#refused = this.#makeRoom(size) ? undefined : size;
+    if (this.#refused) {
       return Promise.reject(new SpoolFullError('the spool is full: outputs have not taken what it holds'));
     }
     for (const entry of entries) {
@@ -126,6 +137,7 @@ export class MemorySpool implements Spool, LogReader {
       oldestAt: first?.appendedAt,
       setAside: 0,
       fault: undefined,
+      full: this.#refused !== undefined && !this.#makeRoom(this.#refused),
       deadLetterFault: this.deadLetters.fault,
       deadLetterBytes: this.deadLetters.bytes,
     };
@@ -169,14 +181,8 @@ export class MemorySpool implements Spool, LogReader {
     return offset;
   }
 
-  /** Frees what the entries need; false when there is no room and nothing may be dropped. */
-  #makeRoom(entries: readonly Entry[]): boolean {
-    let bytes = 0;
-    let cost = 0;
-    for (const entry of entries) {
-      bytes += entry.alert.byteLength;
-      cost += memoryCost(entry);
-    }
+  /** Frees what entries of that size need; false when there is no room and nothing may be dropped. */
+  #makeRoom({ bytes, cost }: Size): boolean {
     const { maxBytes, memoryBytes, overflow } = this.#config;
     const isOver = () => this.#bytes + bytes > maxBytes || this.#ring.bytes + cost > memoryBytes;
     if (!isOver()) return true;
@@ -228,4 +234,14 @@ export class MemorySpool implements Spool, LogReader {
     if (entry.offset < this.#settledTo) this.#settledBytes -= entry.alert.byteLength;
     else this.#settledTo = this.firstOffset;
   }
+}
+
+function sizeOf(entries: readonly Entry[]): Size {
+  let bytes = 0;
+  let cost = 0;
+  for (const entry of entries) {
+    bytes += entry.alert.byteLength;
+    cost += memoryCost(entry);
+  }
+  return { bytes, cost };
 }

@@ -64,6 +64,7 @@ export function limits({ make, pass, hourMs, drainAll, statsOf }: Rig): void {
       const consumer = spool.consumer('a');
       let taken = 0;
       const append = async () => spool.append([numbered(taken + 1, output)]);
+      const full = () => spool.stats().full;
       for (; taken < 100; taken++) {
         const outcome = await append().catch((thrown: unknown) => thrown);
         if (outcome) {
@@ -73,10 +74,14 @@ export function limits({ make, pass, hourMs, drainAll, statsOf }: Rig): void {
       }
       expect(taken).toBeGreaterThan(3);
       expect(taken).toBeLessThan(30);
+      expect(full()).toBe(true);
       const deliveries = await drainAll(consumer);
       expect(deliveries.map(numberOf)).toEqual(Array.from({ length: taken }, (_, index) => index + 1));
       await expect(append()).rejects.toThrow(SpoolFullError);
+      expect(full()).toBe(true);
       for (const delivery of deliveries) delivery.ack();
+      // Nobody has to append for that: a balancer may not send any until it holds.
+      await expect.poll(full, { timeout: 30_000 }).toBe(false);
       // Where the log is elsewhere, it learns of the acks a moment later.
       await vi.waitFor(append, { timeout: 30_000 });
       expect((await drainAll(consumer)).map(numberOf)).toEqual([taken + 1]);

@@ -59,6 +59,7 @@ export function reading({ make, clock, statsOf }: Rig): void {
         oldestAt: undefined,
         setAside: 0,
         fault: undefined,
+        full: false,
       });
       const before = spool.stats().nextOffset;
       await spool.append(numberedTo(5));

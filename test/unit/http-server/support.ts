@@ -91,6 +91,7 @@ export class FakeBackend implements Backend {
         oldestAt: undefined,
         setAside: 0,
         fault: undefined,
+        full: false,
       },
       outputs: [],
       reloads: { ok: 0, failed: 0 },

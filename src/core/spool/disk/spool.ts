@@ -70,6 +70,8 @@ export class DiskSpool implements Spool, LogReader {
   readonly #trimTimer: NodeJS.Timeout;
   readonly #commits = new GroupCommit((alerts, bytes) => this.#write(alerts, bytes));
   #syncFault: string | undefined;
+  /** What the last append wanted if it was refused as the log is full, else 0. */
+  #refusedBytes = 0;
   /** When the newest entry was appended, in milliseconds since the epoch. */
   #lastAt: number;
   #isClosed = false;
@@ -159,7 +161,8 @@ export class DiskSpool implements Spool, LogReader {
       }
       bytes += recordBytes({ alert });
     }
-    if (this.#config.overflow === 'reject' && !this.#cleaner.makeRoom(this.#commits.bytes + bytes)) {
+    if (this.#config.overflow === 'reject') this.#refusedBytes = this.#hasRoom(bytes) ? 0 : bytes;
+    if (this.#refusedBytes > 0) {
       return Promise.reject(new SpoolFullError('the spool is full: outputs have not taken what it holds'));
     }
     return this.#commits.add(alerts, bytes);
@@ -193,6 +196,7 @@ export class DiskSpool implements Spool, LogReader {
       oldestAt: entries > 0 ? this.timeAt(firstOffset) : undefined,
       setAside: this.#parts.setAside.count,
       fault: this.#newest.fault ?? this.#syncFault,
+      full: this.#refusedBytes > 0 && !this.#hasRoom(this.#refusedBytes),
       deadLetterFault: this.deadLetters.fault,
       deadLetterBytes: this.deadLetters.bytes,
     };
@@ -231,6 +235,10 @@ export class DiskSpool implements Spool, LogReader {
 
   seek(offset: number, since: number, until: number): number {
     return this.#disk.seek(offset, since, until);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#cleaner.makeRoom(this.#commits.bytes + bytes);
   }
 
   #write(alerts: readonly Alert[], bytes: number): Promise<void> | undefined {

@@ -27,6 +27,8 @@ export interface FrontOptions {
   usable(): boolean | Promise<boolean>;
   /** The stream is full: what every output has may go. */
   makeRoom(): Promise<void>;
+  /** The oldest sequence in the stream, as far as is known. */
+  first(): number;
 }
 
 export class Front {
@@ -36,6 +38,8 @@ export class Front {
   /** Why alerts go into the buffer; undefined: they do not. */
   #detour: string | undefined;
   #draining: Promise<void> | undefined;
+  /** The oldest sequence in the stream when that last refused an alert as it was full. */
+  #fullAt = Number.NEGATIVE_INFINITY;
   #appending = 0;
 
   constructor(options: FrontOptions) {
@@ -58,6 +62,11 @@ export class Front {
     return this.#drain.stats().depth;
   }
 
+  /** Whether the stream has refused an alert as it was full, and nothing of it has gone since. */
+  get isFull(): boolean {
+    return this.#options.first() <= this.#fullAt;
+  }
+
   /** @throws SpoolFullError | SpoolFaultError | AlertTooLargeError */
   async append(alerts: readonly Alert[]): Promise<void> {
     const { publisher, clock, usable } = this.#options;
@@ -70,6 +79,7 @@ export class Front {
     const now = Math.floor(clock.now());
     try {
       await publisher.publish(alerts, () => now);
+      this.#fullAt = Number.NEGATIVE_INFINITY;
     } catch (error) {
       if (!(error instanceof PublishError)) throw error;
       if (error.isFull) return this.#appendFull(alerts, now);
@@ -122,12 +132,13 @@ export class Front {
 
   /** What all outputs have makes room; when that is not enough, the alert is refused. */
   async #appendFull(alerts: readonly Alert[], now: number): Promise<void> {
-    const { publisher, makeRoom } = this.#options;
+    const { publisher, makeRoom, first } = this.#options;
     try {
       await makeRoom();
       await publisher.publish(alerts, () => now);
     } catch (error) {
       if (error instanceof PublishError && !error.isFull) return this.#divert(alerts, error.message);
+      this.#fullAt = first();
       throw new SpoolFullError('the stream is full: outputs have not taken what it holds', { cause: error });
     }
   }

@@ -103,6 +103,7 @@ export class JetStreamSpool implements Spool {
       log,
       usable: () => this.#usable(),
       makeRoom: () => this.#trim(true),
+      first: () => this.#state.first,
     });
     this.#care = setInterval(() => this.#takeCare(), CARE_MS).unref();
     this.#trimTimer = setInterval(() => this.trim().catch(() => undefined), TRIM_MS).unref();
@@ -138,7 +139,7 @@ export class JetStreamSpool implements Spool {
   stats(): SpoolStats {
     this.#numbers.renew();
     const { messages, bytes, first, next, oldestAt } = this.#state;
-    const { fault, bytes: bufferBytes } = this.#parts.buffer.stats();
+    const { fault, full, bytes: bufferBytes } = this.#parts.buffer.stats();
     const { detour, buffered } = this.#front;
     const { session, fault: away } = this.#link;
     return {
@@ -150,6 +151,7 @@ export class JetStreamSpool implements Spool {
       oldestAt,
       setAside: this.#outputs.unreadable,
       fault: detour === undefined ? undefined : fault,
+      full: detour === undefined ? this.#front.isFull : full,
       deadLetterBytes: this.deadLetters.bytes,
       remote: {
         connected: session !== undefined,
@@ -208,6 +210,7 @@ export class JetStreamSpool implements Spool {
     if (!this.#link.session) return;
     this.#numbers.ask();
     this.#front.up();
+    if (this.#front.isFull) this.#trim(true).catch(() => undefined);
     this.#outputs.sweep();
   }
 

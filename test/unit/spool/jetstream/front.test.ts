@@ -28,7 +28,15 @@ function answering(answer: object) {
 async function openFront(publisher: Publisher, usable = () => true) {
   const log = recordingLogger();
   const buffer = await openSpool(SPOOL, { clock: realClock, log });
-  return new Front({ publisher, buffer, clock: realClock, log, usable, makeRoom: async () => undefined });
+  return new Front({
+    publisher,
+    buffer,
+    clock: realClock,
+    log,
+    usable,
+    makeRoom: async () => undefined,
+    first: () => 1,
+  });
 }
 
 function publisherTo(answer: object): Publisher {
