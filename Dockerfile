@@ -51,9 +51,10 @@ VOLUME /var/lib/tiercel
 # 2810 serves notlspaths when TLS is on.
 EXPOSE 2801 2810
 
+# fetch takes no address with a user and password, and the page wants neither.
 # TIERCEL_HEALTH_URL for a daemon that listens elsewhere or with TLS; without it, where the commands ask.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-  CMD ["node", "-e", "fetch(process.env.TIERCEL_HEALTH_URL||(process.env.TIERCEL_URL||'http://127.0.0.1:'+(process.env.LISTENPORT||2801))+'/ping').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+  CMD ["node", "-e", "const {TIERCEL_HEALTH_URL:page,TIERCEL_URL:base,LISTENPORT:port=2801}=process.env,url=new URL(page||base||'http://127.0.0.1:'+port);url.username=url.password='';if(!page)url.pathname=url.pathname.replace(/\\/*$/,'/ping');fetch(url).then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 
 # The program gives itself its memory settings (src/main.ts).
 ENTRYPOINT ["node", "/app/dist/main.js"]

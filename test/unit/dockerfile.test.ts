@@ -85,12 +85,18 @@ describe('the health check', () => {
     return code === 0;
   }
 
-  test.each([
-    ['LISTENPORT', (port: number) => ({ LISTENPORT: `${port}` })],
-    ['TIERCEL_URL', (port: number) => ({ TIERCEL_URL: `http://127.0.0.1:${port}` })],
+  test.each<[string, (port: number) => Record<string, string>]>([
+    ['LISTENPORT', port => ({ LISTENPORT: `${port}` })],
+    [
+      'LISTENPORT, where the others are empty',
+      port => ({ LISTENPORT: `${port}`, TIERCEL_URL: '', TIERCEL_HEALTH_URL: '' }),
+    ],
+    ['TIERCEL_URL', port => ({ TIERCEL_URL: `http://127.0.0.1:${port}` })],
+    ['TIERCEL_URL with a slash at its end', port => ({ TIERCEL_URL: `http://127.0.0.1:${port}/` })],
+    ['TIERCEL_URL with a user', port => ({ TIERCEL_URL: `http://falco:p%40ss@127.0.0.1:${port}` })],
     [
       'TIERCEL_HEALTH_URL, whatever the commands ask',
-      (port: number) => ({
+      port => ({
         TIERCEL_URL: `http://127.0.0.1:${port}/elsewhere`,
         TIERCEL_HEALTH_URL: `http://127.0.0.1:${port}/ping`,
       }),
