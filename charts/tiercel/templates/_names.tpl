@@ -85,7 +85,7 @@ annotations:
 {{- $repository := ternary "tiercel" .Values.image.repository (eq $foreign "true") -}}
 {{- $tag := ternary "" (toString (default "" .Values.image.tag)) (eq $foreign "true") -}}
 {{- $path := ternary (printf "%s/%s" .Values.image.registry $repository) $repository (ne (toString (default "" .Values.image.registry)) "") -}}
-{{- if .Values.image.digest -}}
+{{- if and .Values.image.digest (not $foreign) -}}
 {{- printf "%s@%s" $path .Values.image.digest -}}
 {{- else -}}
 {{- printf "%s:%s" $path (default .Chart.AppVersion $tag) -}}
