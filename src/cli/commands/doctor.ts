@@ -74,7 +74,9 @@ async function readConfiguration(
           ? ok('outputs', outputs)
           : warn(
               'outputs',
-              `none is turned on: alerts are only ${options.configFile ? 'kept in the log' : 'shown on the console'}`,
+              options.configFile
+                ? 'none is turned on: alerts are only kept in the log'
+                : 'the environment turns none on, alerts are only shown on the console; -c names a configuration',
             ),
       ],
     };
