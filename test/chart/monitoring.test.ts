@@ -179,6 +179,7 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
             // Delivered alerts stay in the log as history.
             input('tiercel_spool_oldest_age_seconds', '500000x60'),
             input('tiercel_spool_fault', '0x60'),
+            input('tiercel_spool_full', '0x20 1x40'),
             input('tiercel_spool_dead_letters_fault', '0x10 1x50'),
           ],
           promql_expr_test: [
@@ -193,6 +194,11 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
               exp_samples: [{ labels: '{}', value: 1 }],
             },
             {
+              expr: 'count(ALERTS{alertname="TiercelLogFull",alertstate="firing",pod="falco-tiercel-0"})',
+              eval_time: '30m',
+              exp_samples: [{ labels: '{}', value: 1 }],
+            },
+            {
               expr: 'count(ALERTS{alertname="TiercelDeadLettersFault",alertstate="firing"})',
               eval_time: '30m',
               exp_samples: [{ labels: '{}', value: 1 }],
@@ -202,6 +208,7 @@ describeWith('promtool', missingHelm() ?? missingPrometheus(), () => {
           alert_rule_test: [
             alert('TiercelSpoolFault', '30m', []),
             alert('TiercelAbsent', '30m', []),
+            alert('TiercelLogFull', '20m', []),
             alert('TiercelDeadLettersFault', '10m', []),
             alert('TiercelAlertsWaitLong', '30m', []),
           ],

@@ -49,6 +49,14 @@
   annotations:
     summary: Tiercel cannot store alerts
     description: The volume of {{ "{{ $labels.pod }}" }} refuses writes; new alerts are answered with 503.
+- alert: TiercelLogFull
+  expr: max by (namespace, pod) (tiercel_spool_full{ {{- $one -}} }) == 1
+  for: 1m
+  labels:
+    severity: critical
+  annotations:
+    summary: Tiercel refuses alerts
+    description: The log of {{ "{{ $labels.pod }}" }} is full of alerts that outputs have not taken; new ones are answered with 503.
 - alert: TiercelDeadLettersFault
   expr: max by (namespace, pod) (tiercel_spool_dead_letters_fault{ {{- $one -}} }) == 1
   for: 5m
