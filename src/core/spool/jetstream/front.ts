@@ -97,6 +97,8 @@ export class Front {
 
   /** It cannot: what comes goes into the buffer. */
   down(why: string): void {
+    // It may be another stream when it is back.
+    this.#fullAt = Number.NEGATIVE_INFINITY;
     this.#enter(why);
   }
 

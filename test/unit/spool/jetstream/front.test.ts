@@ -52,7 +52,12 @@ test.each(['maximum bytes exceeded', 'maximum messages exceeded'])(
   'a stream at its limit refuses the alerts: %s',
   async description => {
     const front = await openFront(publisherTo(refused(description)));
+    expect(front.isFull).toBe(false);
     await expect(front.append(numberedTo(2))).rejects.toThrow(SpoolFullError);
+    expect(front.isFull).toBe(true);
+    // Another stream may be in its place when it is back.
+    front.down('away');
+    expect(front.isFull).toBe(false);
     await front.close();
   },
 );
