@@ -9,7 +9,7 @@ import type { Session } from './link.ts';
 
 /** Header with the time of the alert's arrival, in milliseconds since the epoch: the stream has only that of storing. */
 export const ARRIVED = 'Tiercel-Arrived';
-/** Header with the alert's uuid, by which the server knows what it has already. */
+/** Header with the alert's uuid, and what tells its tries apart: by it the server knows what it has already. */
 export const MESSAGE_ID = 'Nats-Msg-Id';
 
 /** An acknowledgement that takes longer is not waited for: the alert goes the other way. */
@@ -26,6 +26,8 @@ const OVERHEAD_BYTES = 512;
  */
 const STORE_FAILED = 10077;
 const AT_LIMIT = /^maximum .+ exceeded$/;
+/** The server is about to store a message of the same id: JSStreamDuplicateMessageConflict. */
+const IN_PROCESS = 10158;
 
 /** Some alerts were not stored, or may not have been. */
 export class PublishError extends Error {
@@ -61,6 +63,8 @@ export class Publisher {
   readonly #subject: string;
   readonly #stored: (offset: number, alert: Alert) => void;
   readonly #pending = new Map<string, Sent>();
+  /** How often the server has refused an alert. */
+  readonly #refusals = new WeakMap<Alert, number>();
   #pendingBytes = 0;
   /** Something was not acknowledged in time, and the server has not answered since. */
   #isSilent = false;
@@ -123,7 +127,7 @@ export class Publisher {
     alerts.forEach((alert, index) => {
       const token = (this.#count++).toString(36);
       const headers = this.#transport.headers();
-      headers.set(MESSAGE_ID, alert.uuid);
+      headers.set(MESSAGE_ID, this.#idOf(alert));
       headers.set(ARRIVED, String(arrivedAt(index)));
       this.#pending.set(token, { group, alert });
       this.#pendingBytes += alert.byteLength;
@@ -145,6 +149,15 @@ export class Publisher {
 
   get #limit(): number {
     return this.#connection?.info?.max_payload ?? this.#maxPayload;
+  }
+
+  /**
+   * A message that was refused goes out under another id: clusters of nats-server 2.10 and 2.11 keep the id of what they
+   * have not stored, and take the message for a repeat of it.
+   */
+  #idOf(alert: Alert): string {
+    const refusals = this.#refusals.get(alert);
+    return refusals === undefined ? alert.uuid : `${alert.uuid}.${refusals}`;
   }
 
   #subscribe(connection: Transport.NatsConnection): Transport.Subscription {
@@ -170,6 +183,7 @@ export class Publisher {
     }
     if (answer.error) {
       const { err_code = 0, description = 'no reason given' } = answer.error;
+      if (err_code !== IN_PROCESS) this.#refusals.set(alert, (this.#refusals.get(alert) ?? 0) + 1);
       const isFull = err_code === STORE_FAILED && AT_LIMIT.test(description);
       return new PublishError(`JetStream refused the alert: ${description}`, isFull);
     }

@@ -7,6 +7,7 @@ import { type Entry, type ReadRange, SpoolFaultError } from '../contract.ts';
 import { CLOCK_STEP_MS } from '../history.ts';
 import type { Session } from './link.ts';
 import { ARRIVED } from './publisher.ts';
+import { codeOf } from './setup.ts';
 
 interface Piece {
   /** First sequence, and the first that is not wanted. */
@@ -25,6 +26,8 @@ const SILENCE_MS = 5_000;
 /** How long a node of the cluster may be behind the stream's leader, and how often it is looked at meanwhile. */
 const BEHIND_MS = 5_000;
 const LOOK_AGAIN_MS = 100;
+/** Nobody takes a request: a consumer has just been made on a node that the one which was asked has not heard from yet. */
+const NO_RESPONDERS = 503;
 
 /**
  * Messages of the piece that are there, in order.
@@ -35,6 +38,7 @@ export async function* readStream(session: Session, stream: string, piece: Piece
   let behindSince: number | undefined;
   while (rest.from < rest.end) {
     const page = await readPage(session, stream, rest).catch(error => {
+      if (codeOf(error) === NO_RESPONDERS) return [];
       throw toFault(`the stream ${stream} cannot be read`, error);
     });
     for (const message of page) {

@@ -215,7 +215,7 @@ export function isMissing(error: unknown): boolean {
   return /(consumer|stream) not found|consumer deleted/i.test((error as Error).message);
 }
 
-/** The server's own number of an API error. */
+/** The server's own number of an API error, or the status of what it answers a pull request with. */
 export function codeOf(error: unknown): number | undefined {
   const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === 'number' ? code : undefined;

@@ -9,6 +9,43 @@ test('nothing to publish is published at once', async () => {
   await expect(publisher.publish([], () => 0)).resolves.toBeUndefined();
 });
 
+test('what was refused goes out under another id, what is in process under the same', async () => {
+  const ids: (string | undefined)[] = [];
+  const answers = [
+    { error: { err_code: 10077, description: 'maximum bytes exceeded' } },
+    { error: { err_code: 10158, description: 'duplicate message id is in process' } },
+    { seq: 7 },
+    { seq: 8 },
+  ];
+  let callback = (_error: null, _message: object) => {};
+  const connection = {
+    subscribe: (_subject: string, options: { callback: typeof callback }) => {
+      callback = options.callback;
+      return { unsubscribe: () => undefined };
+    },
+    publish: (
+      _subject: string,
+      _bytes: Uint8Array,
+      sent: { reply: string; headers: Map<string, string> },
+    ) => {
+      ids.push(sent.headers.get('Nats-Msg-Id'));
+      const text = JSON.stringify(answers.shift());
+      const message = { subject: sent.reply, data: Buffer.from(text), string: () => text };
+      queueMicrotask(() => callback(null, message));
+    },
+  };
+  const transport = { createInbox: () => 'inbox', headers: () => new Map() };
+  const publisher = new Publisher(transport as never, 'alerts', () => undefined);
+  publisher.up({ connection } as unknown as Session);
+  const alert = numbered(1);
+  await expect(publisher.publish([alert], () => 0)).rejects.toMatchObject({ isFull: true });
+  await expect(publisher.publish([alert], () => 0)).rejects.toThrow('in process');
+  await publisher.publish([alert], () => 0);
+  await publisher.publish([numbered(2)], () => 0);
+  expect(ids).toEqual([alert.uuid, `${alert.uuid}.1`, `${alert.uuid}.1`, expect.not.stringContaining('.')]);
+  publisher.close();
+});
+
 describe('a server that does not acknowledge', () => {
   /** Counts what is written to it; answers to `flush` come from the outside. */
   function silent() {
