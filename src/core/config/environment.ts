@@ -11,6 +11,9 @@ import { Problems } from './problems.ts';
 import type { Sources } from './sources.ts';
 import { emptySection, type Leaf, leaf, type Path, type Section, type Tree } from './tree.ts';
 
+/** Empty, these empty what the file says; any other variable that is empty counts as not set. As in falcosidekick. */
+const EMPTYING: ReadonlySet<string> = new Set(['CUSTOMTAGS', 'TLSSERVER_NOTLSPATHS']);
+
 /** `aws.sqs` → `AWS_SQS`, `my-team` → `MY_TEAM`. */
 export function variableName(...parts: string[]): string {
   return parts.map(part => part.toUpperCase().replace(/[^A-Z0-9]/g, '_')).join('_');
@@ -46,7 +49,7 @@ export class Overlay {
   }
 
   #read(name: string, meta: KeyMeta, path: Path): Tree | undefined {
-    const text = this.#text(name, path, meta.form === 'list' || meta.form === 'pairs');
+    const text = this.#text(name, path, EMPTYING.has(name));
     if (!text) return undefined;
     const value = text.source;
     if (meta.form === 'number' && /^(tcp|udp|sctp):\/\//.test(value)) {

@@ -104,16 +104,40 @@ describe('the environment', () => {
     expect(config.outputs[1]!.config.hostport).toEqual(['a:9092', 'b:9092']);
   });
 
-  test('set but empty counts as not set, but empties lists and maps', () => {
-    const env = { LISTENPORT: '', SLACK_CHANNEL: '', CUSTOMTAGS: '', CUSTOMFIELDS: '' };
-    const config = load(
-      `listenport: 3\nslack: { webhookurl: "${HOOK}", channel: x }\ncustomtags: [a]\ncustomfields: { a: b }`,
-      { env },
+  test('set but empty counts as not set', () => {
+    const yaml = [
+      'listenport: 3',
+      'customfields: { a: b }',
+      'templatedfields: { c: x }',
+      'alertmanager: { hostport: "http://am:9093", customheaders: { x-y: z } }',
+      `slack: { webhookurl: "${HOOK}", channel: x }`,
+      'loki: { hostport: "http://loki:3100", extralabels: user.name }',
+      'statsd: { forwarder: "s:8125", tags: [t] }',
+      'webhook: { address: "http://w/", customheaders: { Authorization: Bearer t } }',
+    ].join('\n');
+    const env = Object.fromEntries(
+      [
+        'LISTENPORT',
+        'SLACK_CHANNEL',
+        'CUSTOMFIELDS',
+        'TEMPLATEDFIELDS',
+        'ALERTMANAGER_HOSTPORT',
+        'ALERTMANAGER_CUSTOMHEADERS',
+        'LOKI_EXTRALABELS',
+        'STATSD_TAGS',
+        'WEBHOOK_CUSTOMHEADERS',
+      ].map(name => [name, '']),
     );
-    expect(config.server.port).toBe(3);
-    expect(config.outputs[0]!.config.channel).toBe('x');
+    const { masked, server } = load(yaml, { env });
+    expect(server.port).toBe(3);
+    expect(masked).toEqual(load(yaml).masked);
+  });
+
+  test('empty, CUSTOMTAGS and TLSSERVER_NOTLSPATHS empty what the file says', () => {
+    const env = { CUSTOMTAGS: '', TLSSERVER_NOTLSPATHS: '' };
+    const config = load('customtags: [a]\ntlsserver: { notlspaths: [/ping] }', { env });
     expect(config.enrich.customTags).toEqual([]);
-    expect(config.enrich.customFields).toEqual({});
+    expect(config.masked).toMatchObject({ customtags: [], tlsserver: { notlspaths: [] } });
   });
 
   test('variables of parents and of container services change nothing', () => {
