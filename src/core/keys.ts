@@ -207,12 +207,18 @@ export function pairs(description: string, options: { secret?: boolean; bareName
 export const MAX_WAIT_MS = 24 * 86_400_000;
 
 /** A span of time in milliseconds, written like `10s` or `1h30m`. */
-export function duration(description: string, fallback: string, max = Number.MAX_SAFE_INTEGER) {
+export function duration(
+  description: string,
+  fallback: string,
+  { min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {},
+) {
+  const least = min > 0 ? `, at least ${min}ms` : '';
   const most = max === MAX_WAIT_MS ? ', at most 24d' : '';
-  const expected = `a duration such as 500ms, 10s, 5m, 24h or 7d${most}`;
+  const expected = `a duration such as 500ms, 10s, 5m, 24h or 7d${least}${most}`;
   const parse = (value: unknown) =>
     value === null || value === undefined ? undefined : (parseDuration(String(value)) ?? String(value));
-  const limited = z.number({ error: `expected ${expected}` }).max(max, { error: `expected ${expected}` });
+  const error = `expected ${expected}`;
+  const limited = z.number({ error }).min(min, { error }).max(max, { error });
   return described(parsed(parse, limited, parseDuration(fallback)!), {
     description,
     form: 'duration',
@@ -220,9 +226,9 @@ export function duration(description: string, fallback: string, max = Number.MAX
   });
 }
 
-/** The same for something that waits so long. */
-export function wait(description: string, fallback: string) {
-  return duration(description, fallback, MAX_WAIT_MS);
+/** The same for something that waits so long, `min` milliseconds at least. */
+export function wait(description: string, fallback: string, min = 0) {
+  return duration(description, fallback, { min, max: MAX_WAIT_MS });
 }
 
 /** The same key without its default: undefined unless it is given. */
@@ -230,12 +236,13 @@ export function withoutDefault<T extends z.ZodType>(schema: T) {
   return described(z.union([z.undefined(), schema]), keyMeta(schema)!);
 }
 
-/** A number of bytes, written like `64MiB`. */
-export function size(description: string, fallback: string) {
-  const expected = 'a size such as 512KiB, 64MiB or 1GiB';
+/** A number of bytes, written like `64MiB`, `min` at least. */
+export function size(description: string, fallback: string, min = 0) {
+  const expected = `a size such as 512KiB, 64MiB or 1GiB${min > 0 ? `, at least ${min}` : ''}`;
+  const error = `expected ${expected}`;
   const parse = (value: unknown) =>
     value === null || value === undefined ? undefined : (parseSize(String(value)) ?? String(value));
-  return described(parsed(parse, z.number({ error: `expected ${expected}` }), parseSize(fallback)!), {
+  return described(parsed(parse, z.number({ error }).min(min, { error }), parseSize(fallback)!), {
     description,
     form: 'size',
     expected,

@@ -21,23 +21,30 @@ import {
 } from '../keys.ts';
 import { jetStreamShape } from './jetstream.ts';
 
+/** Between tries at a far side that keeps failing. */
+const LEAST_WAIT_MS = 10;
+
 /** How alerts are delivered: for all outputs at the top, for one output in its own section. */
 export const deliveryShape = {
-  timeout: wait('Longest time for one try.', '10s'),
+  timeout: wait('Longest time for one try.', '10s', 1),
   concurrency: integer('Most sends in flight at once; 0: as many as the output says, 64 for most.', 0, {
     max: 10_000,
   }),
   from: oneOf('Where an output that was not there before starts in the log.', ['now', 'beginning'], 'now'),
   ordered: flag('Sends one alert at a time, in the order of their arrival.'),
   retry: group('When a try that failed is repeated.', {
-    maxage: duration('An alert older than this is not tried again and becomes a dead letter.', '24h'),
+    maxage: duration(
+      'An alert older than this is not tried again and becomes a dead letter; 0s: each is tried once.',
+      '24h',
+    ),
     attempts: integer('Most tries for one alert; 0: no limit.', 0),
-    min: wait('First wait between two tries; it doubles with each, at random up to that.', '500ms'),
-    max: wait('Longest wait between two tries.', '60s'),
+    // Without any, a far side that fails would get tries as fast as it answers.
+    min: wait('First wait between two tries; it doubles with each, at random up to that.', '500ms', 1),
+    max: wait('Longest wait between two tries.', '60s', LEAST_WAIT_MS),
   }),
   breaker: group('When an output is left alone because it keeps failing.', {
     failures: integer('Failures in a row after which only probes are sent.', 5, { min: 1 }),
-    max: wait('Longest wait between two probes.', '5s'),
+    max: wait('Longest wait between two probes.', '5s', LEAST_WAIT_MS),
   }),
   ratelimit: group('How much is sent at most.', {
     persecond: decimal('Alerts per second; 0: no limit.', 0),
@@ -73,7 +80,7 @@ export const settingsShape = {
     'keep',
   ),
   ingest: group('Limits of the HTTP input.', {
-    maxbody: size('Largest body of a request.', '4MiB'),
+    maxbody: size('Largest body of a request.', '4MiB', 1),
     maxpending: size('Most bytes of bodies on their way in, all connections together.', '64MiB'),
     maxconnections: integer('Most connections at once.', 4096, { min: 1 }),
     maxinflight: integer('Most requests not answered yet; more are told to come back later (503).', 4096, {

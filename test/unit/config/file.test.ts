@@ -106,7 +106,27 @@ describe('what is wrong is told with its line', () => {
     [
       'no duration',
       'delivery:\n  timeout: 10x',
-      'line 2: delivery.timeout: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at most 24d, found "10x"',
+      'line 2: delivery.timeout: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at least 1ms, at most 24d, found "10x"',
+    ],
+    [
+      'no time for a try',
+      'delivery: { timeout: 0s }',
+      'line 1: delivery.timeout: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at least 1ms, at most 24d, found "0s"',
+    ],
+    [
+      'no pause between tries',
+      'webhook: { address: "http://w/", delivery: { retry: { min: 0s } } }',
+      'line 1: webhook.delivery.retry.min: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at least 1ms, at most 24d, found "0s"',
+    ],
+    [
+      'no pause between probes',
+      'delivery: { breaker: { max: 9ms } }',
+      'line 1: delivery.breaker.max: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at least 10ms, at most 24d, found "9ms"',
+    ],
+    [
+      'a body that may hold nothing',
+      'ingest: { maxbody: 0 }',
+      'line 1: ingest.maxbody: expected a size such as 512KiB, 64MiB or 1GiB, at least 1, found "0"',
     ],
     [
       'another encoding than UTF-8',
