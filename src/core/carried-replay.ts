@@ -45,12 +45,13 @@ export class CarriedReplay implements AsyncIterable<Replayable> {
   }
 
   #track(inner: Replayable): Replayable {
-    const { offset, alert, startedAt, attempt } = inner;
+    const { offset, alert, startedAt, attempt, isLetter = false } = inner;
     const carried: Replayable = {
       offset,
       alert,
       startedAt,
       attempt,
+      isLetter,
       ack: () => {
         // Once: two workers may have had it.
         if (!this.#open.delete(carried)) return;

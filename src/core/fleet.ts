@@ -169,7 +169,8 @@ export class Fleet {
         if (member.isReplaced) return;
         member.replays.delete(replay);
         member.replayError = toFailure(error, this.#options.mask).message;
-        this.#options.log.error({ output: id, err: error }, 'replay ended early');
+        const fields = { output: id, error: member.replayError, ...replay.progress };
+        this.#options.log.warn(fields, 'replay ended early');
       },
     );
   }

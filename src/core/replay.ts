@@ -21,7 +21,7 @@ export async function* replayLetters(
     yield new ReplayedAlert(id, alert, clock.now(), room, {
       // A letter that cannot be removed now is sent once more by the next replay.
       accepted: () => void box.remove({ ids: [id] }).catch(() => undefined),
-      refused: async () => {},
+      refused: undefined,
     });
   }
 }
@@ -67,7 +67,8 @@ class Room {
 
 interface Outcome {
   accepted(): void;
-  refused(error: Error): Promise<void>;
+  /** Makes a dead letter of it; undefined for what is one already. */
+  refused: ((error: Error) => Promise<void>) | undefined;
 }
 
 class ReplayedAlert implements Replayable {
@@ -75,6 +76,7 @@ class ReplayedAlert implements Replayable {
   readonly alert: Alert;
   readonly startedAt: number;
   attempt = 1;
+  readonly isLetter: boolean;
   readonly #room: Room;
   readonly #outcome: Outcome;
 
@@ -82,6 +84,7 @@ class ReplayedAlert implements Replayable {
     this.offset = offset;
     this.alert = alert;
     this.startedAt = startedAt;
+    this.isLetter = outcome.refused === undefined;
     this.#room = room;
     this.#outcome = outcome;
   }
@@ -92,7 +95,7 @@ class ReplayedAlert implements Replayable {
   }
 
   async bury(error: Error): Promise<void> {
-    await this.#outcome.refused(error);
+    await this.#outcome.refused?.(error);
     this.#room.give(this.alert);
   }
 }

@@ -2,6 +2,7 @@
 import type { Alert, Clock, Logger } from '../contract.ts';
 import type { FailureReason } from '../errors.ts';
 import { LineLimit } from '../log-limit.ts';
+import type { Delivery } from '../spool/contract.ts';
 
 /** An outage is one line a minute; each alert given up is worth one of its own until they come in masses. */
 const RETRY_LINES = 1;
@@ -50,12 +51,18 @@ export class FailureLog {
   }
 
   /** An alert was given up. */
-  buried(alert: Alert, reason: FailureReason, error: string): void {
+  buried(
+    { alert, isLetter }: Pick<Delivery, 'alert' | 'isLetter'>,
+    reason: FailureReason,
+    error: string,
+  ): void {
     const alerts = this.#buried.pass();
     if (alerts === undefined) return;
     this.#log.error(
       { output: this.#output, reason, error, alerts, uuid: alert.uuid, rule: alert.rule },
-      'alert given up, kept as a dead letter',
+      isLetter
+        ? 'replayed alert given up again, still a dead letter'
+        : 'alert given up, kept as a dead letter',
     );
   }
 

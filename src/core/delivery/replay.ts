@@ -13,6 +13,8 @@ export interface Replayable {
   readonly startedAt: number;
   /** Number of its next try, 1 for the first; whoever tries it counts on. */
   attempt: number;
+  /** It is a dead letter already, and stays one when it is given up again. */
+  readonly isLetter?: boolean;
   ack(): void;
   /** Given up. Resolves when that is taken note of. */
   bury(error: Error): Promise<void>;
@@ -143,6 +145,7 @@ export class Replayed implements Delivery {
   readonly offset: number;
   readonly appendedAt: number;
   readonly alert: Alert;
+  readonly isLetter: boolean;
   #settled = false;
   readonly #inner: Replayable;
   readonly #replay: Replay;
@@ -151,6 +154,7 @@ export class Replayed implements Delivery {
     this.offset = inner.offset;
     this.appendedAt = inner.startedAt;
     this.alert = inner.alert;
+    this.isLetter = inner.isLetter ?? false;
     this.#inner = inner;
     this.#replay = replay;
   }

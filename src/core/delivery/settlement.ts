@@ -207,8 +207,8 @@ export class Settlement {
       .bury(error)
       .then(
         () => {
-          observer.buried(reason);
-          this.log.buried(delivery.alert, reason, error.message);
+          if (!delivery.isLetter) observer.buried(reason);
+          this.log.buried(delivery, reason, error.message);
         },
         problem => this.#keep(delivery, failure, problem),
       )

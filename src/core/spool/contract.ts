@@ -18,6 +18,8 @@ export interface Entry {
 export interface Delivery extends Entry {
   /** 1 for the first hand-out; counted since the process started. */
   readonly attempt: number;
+  /** It is a dead letter already, and stays one when it is given up again. */
+  readonly isLetter?: boolean;
   /** Done with it: the cursor may move past. */
   ack(): void;
   /** Hands it out again after the given time. */

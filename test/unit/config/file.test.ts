@@ -115,8 +115,8 @@ describe('what is wrong is told with its line', () => {
     ],
     [
       'no pause between tries',
-      'webhook: { address: "http://w/", delivery: { retry: { min: 0s } } }',
-      'line 1: webhook.delivery.retry.min: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at least 1ms, at most 24d, found "0s"',
+      'delivery: { retry: { min: 0s } }',
+      'line 1: delivery.retry.min: expected a duration such as 500ms, 10s, 5m, 24h or 7d, at least 1ms, at most 24d, found "0s"',
     ],
     [
       'no pause between probes',

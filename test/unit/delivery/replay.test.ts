@@ -2,7 +2,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CarriedReplay } from '../../../src/core/carried-replay.ts';
 import type { Replayable } from '../../../src/core/delivery/replay.ts';
 import { PermanentError, RetriableError } from '../../../src/core/errors.ts';
+import { replayLetters } from '../../../src/core/replay.ts';
+import type { DeadLetters } from '../../../src/core/spool/contract.ts';
 import { alertOfRule, FarEnd, makeWorker, pass } from '../../support/delivery.ts';
+import { realClock } from '../../support/spool.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -80,6 +83,31 @@ describe('replay', () => {
     expect(outcomes).toEqual(['buried']);
     expect(carried.progress).toEqual({ total: 1, done: 0, failed: 1 });
     expect(observer.of('buried')).toHaveLength(1);
+    await worker.stop(0);
+  });
+
+  test('a dead letter that is given up again is no new one', async () => {
+    const far = new FarEnd(() =>
+      Promise.reject(new PermanentError('answered 400', { reason: 'client_error' })),
+    );
+    const { worker, observer, log } = makeWorker(far);
+    worker.start();
+    const letters = [
+      { id: 7, output: 'x', alert: alertOfRule('a'), error: '', reason: '', attempts: 1, buriedAt: 0 },
+    ];
+    async function* kept() {
+      yield* letters;
+    }
+    const carried = new CarriedReplay(replayLetters(kept(), {} as DeadLetters, realClock), 1);
+    const replayed = worker.replay(carried);
+    await pass(1_000);
+    await replayed;
+    expect(carried.progress).toEqual({ total: 1, done: 0, failed: 1 });
+    expect(observer.of('tried')).toHaveLength(1);
+    expect(observer.of('buried')).toEqual([]);
+    expect(log.lines.map(({ message }) => message)).toEqual([
+      'replayed alert given up again, still a dead letter',
+    ]);
     await worker.stop(0);
   });
 
