@@ -93,9 +93,14 @@ export function parseFlag(value: unknown): boolean | undefined {
   return TRUE.has(word) ? true : FALSE.has(word) ? false : undefined;
 }
 
+/** An empty value in a file is none, as it is in the environment. */
+function given(value: unknown): unknown {
+  return value === null || value === '' ? undefined : value;
+}
+
 /** true or false; from text also 1, t, yes, on and their opposites, in any case. */
 export function flag(description: string, fallback = false) {
-  const parse = (value: unknown) => parseFlag(value) ?? value ?? undefined;
+  const parse = (value: unknown) => parseFlag(value) ?? given(value);
   return described(parsed(parse, z.boolean(), fallback), {
     description,
     form: 'flag',
@@ -111,9 +116,7 @@ interface Bounds {
 function numberKey(description: string, fallback: number, bounds: Bounds, whole: boolean) {
   const { min = 0, max = whole ? Number.MAX_SAFE_INTEGER : Number.MAX_VALUE } = bounds;
   const parse = (value: unknown) =>
-    typeof value === 'string' && /^\s*[+-]?\d+(\.\d+)?\s*$/.test(value)
-      ? Number(value)
-      : (value ?? undefined);
+    typeof value === 'string' && /^\s*[+-]?\d+(\.\d+)?\s*$/.test(value) ? Number(value) : given(value);
   const range = bounds.max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
   return described(parsed(parse, (whole ? z.int() : z.number()).min(min).max(max), fallback), {
     description,
@@ -216,7 +219,7 @@ export function duration(
   const most = max === MAX_WAIT_MS ? ', at most 24d' : '';
   const expected = `a duration such as 500ms, 10s, 5m, 24h or 7d${least}${most}`;
   const parse = (value: unknown) =>
-    value === null || value === undefined ? undefined : (parseDuration(String(value)) ?? String(value));
+    given(value) === undefined ? undefined : (parseDuration(String(value)) ?? String(value));
   const error = `expected ${expected}`;
   const limited = z.number({ error }).min(min, { error }).max(max, { error });
   return described(parsed(parse, limited, parseDuration(fallback)!), {
@@ -231,9 +234,9 @@ export function wait(description: string, fallback: string, min = 0) {
   return duration(description, fallback, { min, max: MAX_WAIT_MS });
 }
 
-/** The same key without its default: undefined unless it is given. */
+/** The same key without its default: undefined unless it is given. Not for texts, which may be empty. */
 export function withoutDefault<T extends z.ZodType>(schema: T) {
-  return described(z.union([z.undefined(), schema]), keyMeta(schema)!);
+  return described(z.preprocess(given, z.union([z.undefined(), schema])), keyMeta(schema)!);
 }
 
 /** A number of bytes, written like `64MiB`, `min` at least. */
@@ -241,7 +244,7 @@ export function size(description: string, fallback: string, min = 0) {
   const expected = `a size such as 512KiB, 64MiB or 1GiB${min > 0 ? `, at least ${min}` : ''}`;
   const error = `expected ${expected}`;
   const parse = (value: unknown) =>
-    value === null || value === undefined ? undefined : (parseSize(String(value)) ?? String(value));
+    given(value) === undefined ? undefined : (parseSize(String(value)) ?? String(value));
   return described(parsed(parse, z.number({ error }).min(min, { error }), parseSize(fallback)!), {
     description,
     form: 'size',

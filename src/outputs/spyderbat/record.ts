@@ -36,7 +36,7 @@ export function toRecord(alert: Alert, now: number) {
     schema: 'falco_alert::1.0.0',
     id: alert.uuid,
     monotonic_time: Number(toNanos(alert) % 1_000_000_000n),
-    orc_time: Math.floor(now / 1000),
+    orc_time: now / 1000,
     time: toSeconds(alert),
     ...(pid !== undefined && { pid }),
     level: LEVELS[alert.priority],

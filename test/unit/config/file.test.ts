@@ -51,6 +51,17 @@ slack:
     ]);
   });
 
+  test('an empty value is none, whatever the key takes', () => {
+    const yaml = [
+      'debug: ""',
+      'listenport: ""',
+      'ingest: { maxbody: "" }',
+      'delivery: { timeout: "" }',
+      `slack: { webhookurl: "${HOOK}", checkcert: "", maxconcurrentrequests: "", minimumpriority: "" }`,
+    ].join('\n');
+    expect(load(yaml).masked).toEqual(load(`slack: { webhookurl: "${HOOK}" }`).masked);
+  });
+
   test('text keys keep the text of numbers and flags as they were written', () => {
     const config = load(
       `slack: { webhookurl: "${HOOK}", channel: 0123 }\ncustomfields: { a: 12345678901234567890, b: true, c: 1.50 }`,
