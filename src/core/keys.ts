@@ -149,7 +149,7 @@ export function oneOf<const T extends string>(
   options: { otherwise?: NoInfer<T> } = {},
 ) {
   const parse = (value: unknown) => {
-    if (value === null || value === undefined || value === '') return undefined;
+    if (given(value) === undefined) return undefined;
     const word = String(value).trim().toLowerCase();
     return values.find(known => known.toLowerCase() === word) ?? options.otherwise ?? value;
   };
@@ -213,7 +213,7 @@ export const MAX_WAIT_MS = 24 * 86_400_000;
 export function duration(
   description: string,
   fallback: string,
-  { min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {},
+  { min = 0, max = Number.MAX_SAFE_INTEGER }: Bounds = {},
 ) {
   const least = min > 0 ? `, at least ${min}ms` : '';
   const most = max === MAX_WAIT_MS ? ', at most 24d' : '';
@@ -230,7 +230,7 @@ export function duration(
 }
 
 /** The same for something that waits so long, `min` milliseconds at least. */
-export function wait(description: string, fallback: string, min = 0) {
+export function wait(description: string, fallback: string, { min }: Pick<Bounds, 'min'> = {}) {
   return duration(description, fallback, { min, max: MAX_WAIT_MS });
 }
 
@@ -240,7 +240,7 @@ export function withoutDefault<T extends z.ZodType>(schema: T) {
 }
 
 /** A number of bytes, written like `64MiB`, `min` at least. */
-export function size(description: string, fallback: string, min = 0) {
+export function size(description: string, fallback: string, { min = 0 }: Pick<Bounds, 'min'> = {}) {
   const expected = `a size such as 512KiB, 64MiB or 1GiB${min > 0 ? `, at least ${min}` : ''}`;
   const error = `expected ${expected}`;
   const parse = (value: unknown) =>
@@ -257,7 +257,7 @@ export function minimumPriority(
   description = 'Least severe priority that this output takes; empty for all.',
 ) {
   const parse = (value: unknown) => {
-    if (value === null || value === undefined || value === '') return '';
+    if (given(value) === undefined) return '';
     return parsePriority(String(value).trim()) ?? value;
   };
   const values = ['', ...PRIORITIES] as const;

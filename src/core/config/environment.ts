@@ -49,7 +49,7 @@ export class Overlay {
   }
 
   #read(name: string, meta: KeyMeta, path: Path): Tree | undefined {
-    const text = this.#text(name, path, EMPTYING.has(name));
+    const text = this.#text(name, path);
     if (!text) return undefined;
     const value = text.source;
     if (meta.form === 'number' && /^(tcp|udp|sctp):\/\//.test(value)) {
@@ -69,14 +69,14 @@ export class Overlay {
   }
 
   /** The text of NAME or of the file in NAME_FILE. */
-  #text(name: string, path: Path, emptyCounts: boolean): Leaf | undefined {
+  #text(name: string, path: Path): Leaf | undefined {
     const { env } = this.#sources;
     const value = env[name];
     const file = env[`${name}_FILE`];
     if (value && file) {
       this.#problems.error(path, `${name} and ${name}_FILE are both set; leave one of them`);
     }
-    if (value || (value === '' && emptyCounts && !file)) return leaf(value, { env: name });
+    if (value || (value === '' && EMPTYING.has(name) && !file)) return leaf(value, { env: name });
     if (!file) return undefined;
     const origin = { env: `${name}_FILE` };
     const secret = this.#sources.readSecret(file, path, origin, this.#problems);
@@ -106,7 +106,7 @@ export class Overlay {
     if (name === 'CUSTOMFIELDS') this.#expand(base, path);
     const section: Section = { ...base, entries: new Map(base.entries) };
     for (const [variable, key] of entries) {
-      const tree = this.#text(variable, [...path, key], false);
+      const tree = this.#text(variable, [...path, key]);
       if (tree) section.entries.set(key, { key, tree });
     }
     return section;

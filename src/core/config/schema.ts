@@ -26,7 +26,7 @@ const LEAST_WAIT_MS = 10;
 
 /** How alerts are delivered: for all outputs at the top, for one output in its own section. */
 export const deliveryShape = {
-  timeout: wait('Longest time for one try.', '10s', 1),
+  timeout: wait('Longest time for one try.', '10s', { min: 1 }),
   concurrency: integer('Most sends in flight at once; 0: as many as the output says, 64 for most.', 0, {
     max: 10_000,
   }),
@@ -39,12 +39,14 @@ export const deliveryShape = {
     ),
     attempts: integer('Most tries for one alert; 0: no limit.', 0),
     // Without any, a far side that fails would get tries as fast as it answers.
-    min: wait('First wait between two tries; it doubles with each, at random up to that.', '500ms', 1),
-    max: wait('Longest wait between two tries.', '60s', LEAST_WAIT_MS),
+    min: wait('First wait between two tries; it doubles with each, at random up to that.', '500ms', {
+      min: 1,
+    }),
+    max: wait('Longest wait between two tries.', '60s', { min: LEAST_WAIT_MS }),
   }),
   breaker: group('When an output is left alone because it keeps failing.', {
     failures: integer('Failures in a row after which only probes are sent.', 5, { min: 1 }),
-    max: wait('Longest wait between two probes.', '5s', LEAST_WAIT_MS),
+    max: wait('Longest wait between two probes.', '5s', { min: LEAST_WAIT_MS }),
   }),
   ratelimit: group('How much is sent at most.', {
     persecond: decimal('Alerts per second; 0: no limit.', 0),
@@ -80,7 +82,7 @@ export const settingsShape = {
     'keep',
   ),
   ingest: group('Limits of the HTTP input.', {
-    maxbody: size('Largest body of a request.', '4MiB', 1),
+    maxbody: size('Largest body of a request.', '4MiB', { min: 1 }),
     maxpending: size('Most bytes of bodies on their way in, all connections together.', '64MiB'),
     maxconnections: integer('Most connections at once.', 4096, { min: 1 }),
     maxinflight: integer('Most requests not answered yet; more are told to come back later (503).', 4096, {
