@@ -55,15 +55,7 @@ describeWith('a stream that has lost its end', missingNats(), () => {
         .poll(() => spool.stats().remote, { timeout: 20_000 })
         .toMatchObject({ connected: true, buffered: 0 });
       for (const output of outputs) {
-        const numbers = new Set<number>();
-        const come = async () => {
-          for (const delivery of await drain(output, QUIET_MS)) {
-            numbers.add(numberOf(delivery));
-            delivery.ack();
-          }
-          return [11, 12, 13, 14, 15, 16].filter(number => !numbers.has(number));
-        };
-        await expect.poll(come, { timeout: 10_000 }).toEqual([]);
+        await arrive([output], [11, 12, 13, 14, 15, 16], 10_000);
       }
       settle(settled, 10);
       for (const output of outputs)
@@ -93,7 +85,7 @@ describeWith('a stream that has lost its end', missingNats(), () => {
   }
 
   /** What comes to the outputs, each alert once, until all that is expected is there. */
-  async function arrive(outputs: readonly Consumer[], expected: readonly number[]) {
+  async function arrive(outputs: readonly Consumer[], expected: readonly number[], withinMs = 45_000) {
     const numbers = new Set<number>();
     const come = async () => {
       for (const output of outputs) {
@@ -104,7 +96,7 @@ describeWith('a stream that has lost its end', missingNats(), () => {
       }
       return expected.filter(number => !numbers.has(number));
     };
-    await expect.poll(come, { timeout: 45_000 }).toEqual([]);
+    await expect.poll(come, { timeout: withinMs }).toEqual([]);
     return [...numbers].sort((a, b) => a - b);
   }
 

@@ -64,8 +64,8 @@ export async function startNats(extra = '', wantedPort?: number): Promise<NatsSe
 }
 
 /**
- * Cuts a stream in the folder of a server that does not run. Each record of a block begins with its length, in which the highest bit is a flag
- * (server/filestore.go of nats-server).
+ * Cuts a stream in the folder of a server that does not run. Each record of a block begins with its length, in which the
+ * highest bit is a flag (server/filestore.go of nats-server).
  */
 export async function loseEnd(store: string, stream: string, left: number): Promise<void> {
   const folder = join(store, 'jetstream', '$G', 'streams', stream, 'msgs');
