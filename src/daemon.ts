@@ -23,6 +23,9 @@ import { version } from './version.ts';
 
 type Env = Record<string, string | undefined>;
 
+/** How long a reload waits for outputs to finish what they have in flight. */
+const RELOAD_PATIENCE_MS = 1_000;
+
 export interface DaemonOptions {
   /** Path of the configuration file; absent: the environment alone. */
   configFile?: string;
@@ -62,6 +65,8 @@ class Running implements Daemon, Backend {
   /** The spool's settings that are in use, whatever a reload says. */
   readonly #spoolSettings: string;
   #config: Config;
+  /** To be masked: those of the configuration, and of former ones that outputs may still go by. */
+  #secrets: readonly string[];
   #redact: (text: string) => string;
   #spool!: Spool;
   #fleet!: Fleet;
@@ -78,7 +83,8 @@ class Running implements Daemon, Backend {
     this.#options = options;
     this.#config = config;
     this.#spoolSettings = JSON.stringify(config.spool);
-    this.#redact = createRedactor(config.secrets);
+    this.#secrets = config.secrets;
+    this.#redact = createRedactor(this.#secrets);
     this.log = createLogger(config.log, this.#redact);
     this.#limit = createLogLimit(this.log, systemClock);
     this.#metrics = createMetrics(config, { version, log: this.log });
@@ -113,6 +119,7 @@ class Running implements Daemon, Backend {
         log: this.log,
         observe: output => this.#metrics.output(output),
         mask: text => this.#redact(text),
+        patienceMs: RELOAD_PATIENCE_MS,
         open: instance =>
           openOutput(instance, {
             clock: systemClock,
@@ -225,9 +232,10 @@ class Running implements Daemon, Backend {
     if (this.#stopping) return;
     try {
       const config = readConfigToRun(this.#options);
-      // A change from now on is to be told, however long the outputs take to stop.
+      // A change from now on is to be told.
       await this.#watch?.update(config.files);
-      this.#redact = createRedactor([...this.#config.secrets, ...config.secrets]);
+      this.#secrets = [...this.#secrets, ...config.secrets];
+      this.#redact = createRedactor(this.#secrets);
       this.log.setRedactor(this.#redact);
       const needRestart = this.#server.reconfigure(config.server);
       if (JSON.stringify(config.spool) !== this.#spoolSettings) needRestart.push('spool');
@@ -236,9 +244,14 @@ class Running implements Daemon, Backend {
       this.log.configure(config.log);
       this.#metrics.configure(config);
       this.#pipeline.reconfigure(this.#stages());
-      const { started, stopped } = await this.#fleet.reconcile(config.outputs, config.shutdownGraceMs);
+      const { outputs, shutdownGraceMs: graceMs } = config;
+      const { started, stopped, waiting } = await this.#fleet.reconcile(outputs, graceMs);
+      // The redactor keeps those of the former configuration until the next reload: errors may come late.
+      if (waiting.length === 0) this.#secrets = config.secrets;
       if (needRestart.length > 0)
         this.log.warn({ settings: needRestart }, 'changed settings that want a restart');
+      if (waiting.length > 0)
+        this.log.warn({ outputs: waiting, graceMs }, 'outputs still finish what they have in flight');
       this.log.info({ started, stopped }, 'configuration reloaded');
       this.#reloads.ok++;
       delete this.#reloads.lastError;

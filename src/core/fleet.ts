@@ -1,4 +1,5 @@
 /** The outputs at work: one worker each, started, replaced and stopped as the configuration says. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Alert } from './alert/alert.ts';
 import { CarriedReplay } from './carried-replay.ts';
 import { ClockJumps } from './clock-jumps.ts';
@@ -23,6 +24,8 @@ export interface FleetOptions {
   open(instance: OutputInstance): Promise<Output>;
   /** Masks secrets in what errors say. */
   mask(text: string): string;
+  /** How long a change waits for the outputs that it stops. */
+  patienceMs: number;
 }
 
 interface Member {
@@ -32,9 +35,19 @@ interface Member {
   replays: Set<CarriedReplay>;
   /** Why the last replay ended early, without secrets. */
   replayError?: string;
-  /** Another worker takes the replays over. */
-  isReplaced: boolean;
+  /** Being stopped: resolves when its place is free, or another worker's that took over the replays. Never rejects. */
+  leaving?: Promise<void>;
+  /** It took longer to stop than anybody waited. */
+  isLate: boolean;
   accepts(alert: Alert): boolean;
+}
+
+/** What a new set of instances changed. */
+export interface Reconciliation {
+  started: string[];
+  stopped: string[];
+  /** Those of `stopped` that still have tries in flight: what replaces them starts after these. */
+  waiting: string[];
 }
 
 /** Knows the workers by their outputs' ids, and the replays that each has under way. */
@@ -42,6 +55,8 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #jumps: ClockJumps;
   readonly #members = new Map<string, Member>();
+  /** As the newest configuration has them. */
+  #wanted: ReadonlyMap<string, OutputInstance> = new Map();
   #stopped = false;
 
   constructor(options: FleetOptions) {
@@ -51,36 +66,27 @@ export class Fleet {
 
   /**
    * Makes the fleet what the instances say: unchanged outputs go on untouched, the others are stopped and started. Each
-   * by itself: one that hangs holds up no other.
+   * by itself: one that hangs holds up no other, nor the next change.
    * @param graceMs how long a worker that is stopped may take to finish what is in flight
    */
-  async reconcile(
-    instances: readonly OutputInstance[],
-    graceMs: number,
-  ): Promise<{ started: string[]; stopped: string[] }> {
-    const wanted = new Map(instances.map(instance => [instance.id, instance]));
-    const leaving = [...this.#members.values()].filter(
-      member => wanted.get(member.instance.id)?.fingerprint !== member.instance.fingerprint,
-    );
+  async reconcile(instances: readonly OutputInstance[], graceMs: number): Promise<Reconciliation> {
+    this.#wanted = new Map(instances.map(instance => [instance.id, instance]));
     const started: string[] = [];
-    const start = (instance: OutputInstance, replays: Iterable<CarriedReplay> = []) => {
-      if (this.#stopped) return;
+    const stopped = [...this.#members.values()].filter(
+      ({ instance: { id, fingerprint }, leaving }) =>
+        !leaving && this.#wanted.get(id)?.fingerprint !== fingerprint,
+    );
+    for (const member of stopped) {
+      member.leaving = this.#leave(member, graceMs).then(next => void (next && started.push(next.id)));
+    }
+    for (const instance of instances) {
+      if (this.#members.has(instance.id) || this.#stopped) continue;
       this.#start(instance);
-      for (const replay of replays) this.#replay(instance.id, replay);
       started.push(instance.id);
-    };
-    const stops = leaving.map(async member => {
-      const { id } = member.instance;
-      const next = wanted.get(id);
-      member.isReplaced = next !== undefined;
-      await member.worker.stop(graceMs);
-      this.#members.delete(id);
-      if (next) start(next, member.replays);
-    });
-    for (const instance of instances) if (!this.#members.has(instance.id)) start(instance);
-    await Promise.all(stops);
-    this.#options.spool.retain([...wanted.keys()]);
-    return { started, stopped: leaving.map(({ instance }) => instance.id) };
+    }
+    this.#retain();
+    const waiting = await this.#left();
+    return { started: [...started], stopped: stopped.map(({ instance }) => instance.id), waiting };
   }
 
   status(): OutputStatus[] {
@@ -147,10 +153,12 @@ export class Fleet {
     this.#replay(id, new CarriedReplay(deliveries, undefined));
   }
 
-  /** Stops all, for good: a `reconcile` under way starts no more. */
+  /** Stops all, for good: nothing more is started, whatever a `reconcile` wanted. */
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#members.values()].map(member => member.worker.stop(graceMs)));
+    await Promise.all(
+      [...this.#members.values()].map(({ leaving, worker }) => leaving ?? worker.stop(graceMs)),
+    );
   }
 
   #member(id: string): Member {
@@ -166,13 +174,55 @@ export class Fleet {
     member.worker.replay(replay).then(
       () => member.replays.delete(replay),
       error => {
-        if (member.isReplaced) return;
+        // What comes after it takes the replay over, or there is nothing that could.
+        if (member.leaving) return;
         member.replays.delete(replay);
         member.replayError = toFailure(error, this.#options.mask).message;
-        const fields = { output: id, error: member.replayError, ...replay.progress };
-        this.#options.log.warn(fields, 'replay ended early');
+        this.#tellEndedEarly(id, member.replayError, replay);
       },
     );
+  }
+
+  #tellEndedEarly(output: string, error: string, replay: CarriedReplay): void {
+    this.#options.log.warn({ output, error, ...replay.progress }, 'replay ended early');
+  }
+
+  /** Stops a worker, and starts what is wanted in its place by then. */
+  async #leave(member: Member, graceMs: number): Promise<OutputInstance | undefined> {
+    const { id } = member.instance;
+    await member.worker.stop(graceMs);
+    this.#members.delete(id);
+    this.#retain();
+    const next = this.#stopped ? undefined : this.#wanted.get(id);
+    if (next) this.#start(next);
+    if (member.isLate) {
+      this.#options.log.info({ output: id, isReplaced: next !== undefined }, 'output has stopped at last');
+    }
+    for (const replay of member.replays) {
+      if (next) this.#replay(id, replay);
+      else this.#tellEndedEarly(id, 'the output was stopped', replay);
+    }
+    return next;
+  }
+
+  /** Waits for those that are being stopped; gives those that take longer. */
+  async #left(): Promise<string[]> {
+    const leaving = () => [...this.#members.values()].filter(member => member.leaving);
+    const limit = new AbortController();
+    await Promise.race([
+      Promise.all(leaving().map(member => member.leaving)),
+      pause(this.#options.patienceMs, undefined, { signal: limit.signal }).catch(() => {}),
+    ]);
+    limit.abort();
+    return leaving().map(member => {
+      member.isLate = true;
+      return member.instance.id;
+    });
+  }
+
+  /** Lets go of the places in the log of outputs that are neither wanted nor still at work. */
+  #retain(): void {
+    this.#options.spool.retain([...new Set([...this.#wanted.keys(), ...this.#members.keys()])]);
   }
 
   #start(instance: OutputInstance): void {
@@ -193,7 +243,7 @@ export class Fleet {
       observer: observe(instance.id),
       mask,
     });
-    this.#members.set(instance.id, { instance, worker, replays: new Set(), isReplaced: false, accepts });
+    this.#members.set(instance.id, { instance, worker, replays: new Set(), isLate: false, accepts });
     worker.start();
   }
 }

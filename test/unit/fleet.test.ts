@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const clean of cleanup.splice(0).reverse()) await clean();
 });
 
-function emptyFleet(open: FleetOptions['open'], clock = realClock) {
+function emptyFleet(open: FleetOptions['open'], { clock = realClock, patienceMs = HOUR_MS } = {}) {
   const log = recordingLogger();
   const spool = openMemorySpool(SPOOL, { clock, log });
   const observer = recordingObserver();
@@ -26,12 +26,13 @@ function emptyFleet(open: FleetOptions['open'], clock = realClock) {
     observe: () => observer,
     open,
     mask: text => text,
+    patienceMs,
   });
   cleanup.push(
     () => spool.close(),
     () => fleet.stop(0),
   );
-  return { fleet, spool, observer };
+  return { fleet, spool, observer, log };
 }
 
 /** A fleet of one output, and what arrives there. */
@@ -79,7 +80,9 @@ describe('a fleet', () => {
         now = 0;
         monotonic = 7.4;
       });
-    const { fleet } = emptyFleet(open, { ...realClock, now: () => now, monotonic: () => monotonic });
+    const { fleet } = emptyFleet(open, {
+      clock: { ...realClock, now: () => now, monotonic: () => monotonic },
+    });
     await fleet.reconcile([instanceOf()], 0);
     await expect.poll(() => fleet.status()[0]!.state).toBe('running');
     const outcome = await fleet.test(alert('Test rule'), undefined, new AbortController().signal);
@@ -128,8 +131,67 @@ describe('a fleet', () => {
 
     const back = once(sent, 'hangs new');
     release();
-    expect(await reload).toEqual({ started: ['comes', 'changes', 'hangs'], stopped: ['hangs', 'changes'] });
+    expect(await reload).toEqual({
+      started: ['comes', 'changes', 'hangs'],
+      stopped: ['hangs', 'changes'],
+      waiting: [],
+    });
     await back;
+  });
+
+  it('waits for a hanging output no longer than its patience, then starts what the newest change wants', async () => {
+    const { promise: answer, resolve: release } = Promise.withResolvers<void>();
+    const sent = new EventEmitter();
+    const opened: string[] = [];
+    const { fleet, spool, log } = emptyFleet(
+      async ({ id, fingerprint }) => {
+        opened.push(`${id} ${fingerprint}`);
+        return new FarEnd(() => {
+          sent.emit(`${id} ${fingerprint}`);
+          return fingerprint === 'old' ? answer : undefined;
+        });
+      },
+      { patienceMs: 20 },
+    );
+    const instances = (fingerprint: string, ...ids: string[]) =>
+      ids.map(id => ({ ...instanceOf(), id, fingerprint }));
+    await fleet.reconcile(instances('old', 'changes', 'goes', 'returns'), HOUR_MS);
+    const hung = ['changes', 'goes', 'returns'].map(id => once(sent, `${id} old`));
+    await spool.append([alert('x')]);
+    await Promise.all(hung);
+
+    const first = await fleet.reconcile(instances('second', 'changes', 'goes'), HOUR_MS);
+    expect(first).toEqual({
+      started: [],
+      stopped: ['changes', 'goes', 'returns'],
+      waiting: ['changes', 'goes', 'returns'],
+    });
+    expect(fleet.status().map(({ state }) => state)).toEqual(['stopping', 'stopping', 'stopping']);
+    const third = await fleet.reconcile(
+      [...instances('third', 'changes'), ...instances('old', 'returns')],
+      HOUR_MS,
+    );
+    expect(third).toEqual({ started: [], stopped: [], waiting: ['changes', 'goes', 'returns'] });
+    await spool.append([alert('y')]);
+    const messages = (output: string) =>
+      log.lines.filter(({ fields }) => fields.output === output).map(({ message }) => message);
+    expect(messages('goes')).toEqual([]);
+
+    const served = ['changes third', 'returns old'].map(name => once(sent, name));
+    release();
+    await Promise.all(served);
+    expect(opened.slice(3).sort()).toEqual(['changes third', 'returns old']);
+    expect(fleet.status().map(({ id }) => id)).toEqual(['changes', 'returns']);
+    const told = log.lines.filter(({ message }) => message === 'output has stopped at last');
+    expect(told.map(({ fields }) => `${fields.output} ${fields.isReplaced}`)).toEqual([
+      'changes true',
+      'goes false',
+      'returns true',
+    ]);
+    expect(messages('goes')).toEqual([
+      'the place of a removed output in the log is kept for a while',
+      'output has stopped at last',
+    ]);
   });
 
   it('starts nothing more for a reload under way once it is stopped', async () => {
@@ -148,7 +210,7 @@ describe('a fleet', () => {
     await hung;
     const reload = fleet.reconcile([{ ...instanceOf(), fingerprint: 'new' }], 10);
     await fleet.stop(10);
-    expect(await reload).toEqual({ started: [], stopped: ['fake.one'] });
+    expect(await reload).toEqual({ started: [], stopped: ['fake.one'], waiting: [] });
     expect(opened).toEqual(['old']);
   });
 
@@ -191,6 +253,34 @@ describe('a fleet', () => {
     expect([...accepted.old!.slice(20), ...accepted.new!].sort()).toEqual(rules.sort());
   });
 
+  it('tells that a replay ended when a reload takes its output away', async () => {
+    let hang = false;
+    const sent = new EventEmitter();
+    const { fleet, spool, log } = emptyFleet(
+      async () =>
+        new FarEnd(() => {
+          sent.emit('x');
+          return hang ? new Promise(() => {}) : undefined;
+        }),
+    );
+    await fleet.reconcile([instanceOf()], 0);
+    const arrived = once(sent, 'x');
+    await spool.append([alert('x')]);
+    await arrived;
+    hang = true;
+    const hung = once(sent, 'x');
+    fleet.replayLog('fake.one', {});
+    await hung;
+    await fleet.reconcile([], 20);
+    expect(log.lines.filter(({ message }) => message === 'replay ended early')).toEqual([
+      {
+        level: 'warn',
+        fields: { output: 'fake.one', error: 'the output was stopped', total: 1, done: 0, failed: 0 },
+        message: 'replay ended early',
+      },
+    ]);
+  });
+
   it('tells why a replay ended before all was sent, until the next one', async () => {
     const farEnd = new FarEnd();
     const { fleet, spool } = emptyFleet(async () => farEnd);
@@ -216,7 +306,7 @@ describe('a fleet', () => {
   it('replays up to the end of the log, also what has times to come: the clock was ahead', async () => {
     let now = realClock.now();
     const farEnd = new FarEnd();
-    const { fleet, spool } = emptyFleet(async () => farEnd, { ...realClock, now: () => now });
+    const { fleet, spool } = emptyFleet(async () => farEnd, { clock: { ...realClock, now: () => now } });
     await fleet.reconcile([instanceOf()], 1000);
     now += HOUR_MS / 2;
     await spool.append([alert('ahead')]);

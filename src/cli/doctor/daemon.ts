@@ -60,7 +60,8 @@ function delivery(output: OutputStatus, now: number): Check {
   if (output.state === 'failing' || (output.state === 'opening' && output.lastError)) {
     return fail(name, `${state}${why}`, 'the alerts are kept and sent when it is back');
   }
-  if (output.state === 'paused' || output.waiting > 0) return warn(name, `${state}${why}`);
+  if (output.state === 'paused' || output.state === 'stopping' || output.waiting > 0)
+    return warn(name, `${state}${why}`);
   return lost
     ? warn(
         name,

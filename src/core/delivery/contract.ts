@@ -23,8 +23,11 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 export interface OutputStatus {
   id: string;
   type: string;
-  /** `opening`: not connected yet; `paused`: waiting as the far side asked; `failing`: the breaker is open. */
-  state: 'opening' | 'running' | 'paused' | 'failing' | 'stopped';
+  /**
+   * `opening`: not connected yet; `paused`: waiting as the far side asked; `failing`: the breaker is open; `stopping`: no
+   * more is sent, what is in flight may finish.
+   */
+  state: 'opening' | 'running' | 'paused' | 'failing' | 'stopping' | 'stopped';
   breaker: BreakerState;
   /** Until when nothing is sent, when paused or failing. */
   pausedUntil?: number;

@@ -98,7 +98,7 @@ export class OutputWorker {
     return {
       id: this.#id,
       type: instance.definition.name,
-      state: this.#closed ? 'stopped' : this.#pump.state,
+      state: this.#state(),
       breaker: breaker.state,
       pausedUntil: pausedUntil === undefined ? undefined : Math.round(clockZero + pausedUntil),
       depth: stats.depth,
@@ -112,6 +112,11 @@ export class OutputWorker {
       lastFailureAt: settlement.lastFailureAt,
       lastError: settlement.lastError,
     };
+  }
+
+  #state(): OutputStatus['state'] {
+    if (this.#closed) return 'stopped';
+    return this.#life.signal.aborted ? 'stopping' : this.#pump.state;
   }
 
   /**

@@ -48,6 +48,7 @@ const OUTPUT_STATES: readonly OutputStatus['state'][] = [
   'running',
   'paused',
   'failing',
+  'stopping',
   'stopped',
 ];
 const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'half-open'];

@@ -120,6 +120,7 @@ describe('doctor', () => {
     const outputs = [
       { id: 'slack', state: 'failing', depth: 7, lastError: 'server_error: 503' },
       { id: 'kafka', deadLetters: 2 },
+      { id: 'webhook', state: 'stopping', depth: 3 },
     ];
     const status = statusOf(outputs, {
       readiness: {
@@ -140,6 +141,7 @@ describe('doctor', () => {
     expect(out).toMatch(/^warn {2}daemon reload: line 3/m);
     expect(out).toMatch(/^FAIL {2}delivery slack: failing, 7 alerts waiting: server_error: 503/m);
     expect(out).toMatch(/^warn {2}delivery kafka: .*2 dead letters/m);
+    expect(out).toMatch(/^warn {2}delivery webhook: stopping, 3 alerts waiting/m);
   });
 
   test('refused requests say who sent what, the same fault once', async () => {
