@@ -4,9 +4,8 @@ import { readConfigToRun } from './configuration.ts';
 import { sealAlert } from './core/alert/alert.ts';
 import { testDraft } from './core/alert/test-alert.ts';
 import type { Config } from './core/config/types.ts';
-import { type ConfigWatch, watchConfig } from './core/config/watch.ts';
 import { createEnricher } from './core/enrich.ts';
-import { ConfigError, formatProblem } from './core/errors.ts';
+import { formatProblem } from './core/errors.ts';
 import { Fleet } from './core/fleet.ts';
 import { openOutput, systemClock } from './core/host.ts';
 import type { Backend, Readiness, ReplayOutcome, StatusReport } from './core/http-server/backend.ts';
@@ -19,6 +18,7 @@ import { readinessOf } from './core/readiness.ts';
 import { createRedactor } from './core/redact.ts';
 import type { DeadLetterFilter, ReadRange, Spool } from './core/spool/contract.ts';
 import { openSpool } from './core/spool/open.ts';
+import { Reloads } from './reloads.ts';
 import { version } from './version.ts';
 
 type Env = Record<string, string | undefined>;
@@ -61,7 +61,7 @@ class Running implements Daemon, Backend {
   readonly #metrics: Metrics;
   readonly #limit: LogLimit;
   readonly #startedAt = systemClock.now();
-  readonly #reloads: StatusReport['reloads'] = { ok: 0, failed: 0 };
+  readonly #reloads: Reloads;
   /** The spool's settings that are in use, whatever a reload says. */
   readonly #spoolSettings: string;
   #config: Config;
@@ -73,10 +73,8 @@ class Running implements Daemon, Backend {
   #pipeline!: Pipeline;
   #server!: HttpServer;
   #listening!: Listening;
-  #watch: ConfigWatch | undefined;
   /** The outputs of the first configuration are there; others come by a reload. */
   #started = false;
-  #reloading: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | undefined;
 
   constructor(options: DaemonOptions, config: Config) {
@@ -88,6 +86,12 @@ class Running implements Daemon, Backend {
     this.log = createLogger(config.log, this.#redact);
     this.#limit = createLogLimit(this.log, systemClock);
     this.#metrics = createMetrics(config, { version, log: this.log });
+    this.#reloads = new Reloads({
+      read: () => readConfigToRun(options),
+      apply: changed => this.#apply(changed),
+      log: this.log,
+      metrics: this.#metrics,
+    });
   }
 
   get listening(): Listening {
@@ -97,12 +101,11 @@ class Running implements Daemon, Backend {
   async start(): Promise<void> {
     // A change of the files while all this starts is seen, and taken up once it has started.
     const { promise: started, resolve } = Promise.withResolvers<void>();
-    this.#reloading = started;
-    this.#watch = await watchConfig(this.#config.files, () => this.reload().catch(() => {}));
+    await this.#reloads.watch(this.#config.files, started);
     try {
       await this.#start();
     } catch (error) {
-      this.#watch.close();
+      void this.#reloads.close();
       throw error;
     } finally {
       resolve();
@@ -181,7 +184,7 @@ class Running implements Daemon, Backend {
     return readinessOf({
       isStopping: this.#stopping !== undefined,
       spool: this.#spool.stats(),
-      reloadError: this.#reloads.lastError,
+      reloadError: this.#reloads.report.lastError,
       outputs: this.#fleet.status(),
     });
   }
@@ -193,7 +196,7 @@ class Running implements Daemon, Backend {
       readiness: this.readiness(),
       spool: this.#spool.stats(),
       outputs: this.#fleet.status(),
-      reloads: { ...this.#reloads },
+      reloads: { ...this.#reloads.report },
     };
   }
 
@@ -212,10 +215,7 @@ class Running implements Daemon, Backend {
   }
 
   reload(): Promise<void> {
-    // One after the other, in the order of the calls.
-    const next = this.#reloading.catch(() => {}).then(() => this.#reload());
-    this.#reloading = next;
-    return next;
+    return this.#reloads.reload();
   }
 
   defect(error: unknown): void {
@@ -228,64 +228,41 @@ class Running implements Daemon, Backend {
     return this.#stopping;
   }
 
-  async #reload(): Promise<void> {
-    if (this.#stopping) return;
-    try {
-      const config = readConfigToRun(this.#options);
-      // A change from now on is to be told.
-      await this.#watch?.update(config.files);
-      this.#secrets = [...this.#secrets, ...config.secrets];
-      this.#redact = createRedactor(this.#secrets);
-      this.log.setRedactor(this.#redact);
-      const needRestart = this.#server.reconfigure(config.server);
-      if (JSON.stringify(config.spool) !== this.#spoolSettings) needRestart.push('spool');
-      this.#config = config;
-      this.#tellWarnings();
-      this.log.configure(config.log);
-      this.#metrics.configure(config);
-      this.#pipeline.reconfigure(this.#stages());
-      const { outputs, shutdownGraceMs: graceMs } = config;
-      const { started, stopped, waiting } = await this.#fleet.reconcile(outputs, graceMs);
-      // The redactor keeps those of the former configuration until the next reload: errors may come late.
-      if (waiting.length === 0) this.#secrets = config.secrets;
-      if (needRestart.length > 0)
-        this.log.warn({ settings: needRestart }, 'changed settings that want a restart');
-      if (waiting.length > 0)
-        this.log.warn({ outputs: waiting, graceMs }, 'outputs still finish what they have in flight');
-      this.log.info({ started, stopped }, 'configuration reloaded');
-      this.#reloads.ok++;
-      delete this.#reloads.lastError;
-      this.#metrics.reloaded(true);
-    } catch (error) {
-      this.#reloads.failed++;
-      this.#reloads.lastError = (error as Error).message;
-      this.#metrics.reloaded(false);
-      if (error instanceof ConfigError) {
-        // A file that is missing now may come later.
-        await this.#watch?.update([...this.#config.files, ...error.files]);
-        this.log.error(
-          { problems: error.problems.map(formatProblem) },
-          'configuration refused, the former one stays in use',
-        );
-      } else {
-        this.log.error({ err: error }, 'configuration could not be applied');
-      }
-      throw error;
+  /** Takes up a changed configuration, but for what wants a restart. */
+  async #apply(config: Config): Promise<void> {
+    this.#secrets = [...this.#secrets, ...config.secrets];
+    this.#redact = createRedactor(this.#secrets);
+    this.log.setRedactor(this.#redact);
+    const needRestart = this.#server.reconfigure(config.server);
+    if (JSON.stringify(config.spool) !== this.#spoolSettings) needRestart.push('spool');
+    this.#config = config;
+    this.#tellWarnings();
+    this.log.configure(config.log);
+    this.#metrics.configure(config);
+    this.#pipeline.reconfigure(this.#stages());
+    const { outputs, shutdownGraceMs: graceMs } = config;
+    const { started, stopped, waiting } = await this.#fleet.reconcile(outputs, graceMs);
+    // The redactor keeps those of the former configuration until the next reload: errors may come late.
+    if (waiting.length === 0) this.#secrets = config.secrets;
+    else this.log.warn({ outputs: waiting, graceMs }, 'outputs still finish what they have in flight');
+    if (needRestart.length > 0) {
+      this.log.warn({ settings: needRestart }, 'changed settings that want a restart');
     }
+    this.log.info({ started, stopped }, 'configuration reloaded');
   }
 
   async #stop(): Promise<void> {
     const graceMs = this.#config.shutdownGraceMs;
     const deadline = performance.now() + graceMs;
     this.log.info({ graceMs }, 'stopping');
-    this.#watch?.close();
+    const reloaded = this.#reloads.close();
     const closed = this.#server.close(graceMs);
     // A sender that is slow must not leave the outputs without time for what they have in flight.
     await Promise.race([closed, pause(graceMs / 2, undefined, { ref: false })]);
     await this.#fleet.stop(Math.max(0, deadline - performance.now()));
     await closed;
     // With the fleet, a reload that was under way has come to its end.
-    await this.#reloading.catch(() => {});
+    await reloaded;
     await this.#spool.close();
     this.log.info({}, 'stopped');
   }
